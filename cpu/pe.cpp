@@ -1,0 +1,522 @@
+#include "cpu/pe.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstring>
+#include <string>
+
+#include "base/log.h"
+#include "cpu/a64/disassembler.h"
+#include "cpu/a64/translate_block.h"
+#include "cpu/debug.h"
+#include "cpu/pe_group.h"
+#include "cpu/pstate.h"
+#include "cpu/sysreg/fp_control.h"
+#include "cpu/sysreg/table.h"
+#include "memory/address_space.h"
+#include "memory/translate.h"
+#include "tcg/vcpu.h"
+
+namespace sluice::cpu {
+namespace {
+
+// SCTLR_EL1.
+constexpr unsigned kM = 0, kA = 1, kSa = 3, kSa0 = 4, kE0e = 24, kEe = 25, kEnDb = 13, kEnDa = 27, kEnIb = 30,
+                   kEnIa = 31, kBt0 = 35, kBt1 = 36;
+// TCR_EL1.
+constexpr unsigned kTbi0 = 37, kTbi1 = 38, kTbid0 = 51, kTbid1 = 52;
+
+u64 mpidr_value(const PeWiring& w) {
+  constexpr u64 kRes1 = u64{1} << 31, kUniprocessor = u64{1} << 30;
+  return kRes1 | (w.uniprocessor ? kUniprocessor : 0) |
+         (w.affinity.value_or(default_affinity(w.index)) & kMpidrAffinity);
+}
+
+// The EL that traps FP and SIMD, 0 for none: CPACR_EL1.FPEN.
+unsigned fp_trap_el(const PeState& s) {
+  u64 fpen = extract(s.sysregs[Slot::CPACR_EL1], 20, 2);
+  bool enabled = fpen == 3 || (fpen == 1 && s.el == 1);
+  return enabled ? 0 : 1;
+}
+
+// FPCR as Mode::FpcrMode holds it.
+u64 fpcr_mode(u32 fpcr) {
+  return extract(fpcr, 22, 2) | extract(fpcr, 24, 1) << 2 | extract(fpcr, 25, 1) << 3 |
+         extract(fpcr, 19, 1) << 4 | extract(fpcr, 26, 1) << 5;
+}
+
+}  // namespace
+
+Pe::Pe(const PeWiring& w)
+    : model_(w.model),
+      index_(w.index),
+      mpidr_(mpidr_value(w)),
+      id_(id_registers(w.model, w.gic != nullptr)),
+      decoder_(w.decoder ? w.decoder : std::make_shared<const a64::Decoder>(w.model.features)),
+      clock_(*w.clock),
+      memory_(*w.memory),
+      gic_(w.gic),
+      semihosting_(w.semihosting),
+      psci_(w.psci),
+      participant_(*w.hub, Participant::Kind::Pe, "PE" + std::to_string(w.index),
+                   [this](const Invalidation& message) { apply(message); }),
+      mmu_({state_, model_, soft_tlb_, participant_, memory_, u16(w.index), w.direct_tlb}),
+      virtual_timer_(clock_, w.virtual_timer),
+      physical_timer_(clock_, w.physical_timer),
+      pmu_(model_, state_, instructions_, clock_, w.pmu_overflow) {
+  state_.pe = this;
+  participant_.set_attention(&state_.attention);
+  participant_.set_wake([this] { request_attention(); });
+  reset({});
+}
+
+Pe::~Pe() = default;
+
+void Pe::attach_vcpu(tcg::Vcpu* vcpu) {
+  vcpu_ = vcpu;
+  if (vcpu) update_context();
+}
+
+void Pe::reset(const BootState& boot) {
+  for (u64& x : state_.x) x = 0;
+  for (tcg::Vec& v : state_.v) v = {};
+  for (unsigned el = 0; el < 4; el++)
+    state_.sp_el[el] = state_.elr_el[el] = state_.spsr_el[el] = state_.tpidr_el[el] = 0;
+  state_.tpidrro_el0 = 0;
+  state_.sp = 0;
+  state_.nzcv = {};
+  state_.btype = state_.pan = state_.uao = state_.dit = state_.ssbs = state_.ss = state_.il = 0;
+  state_.el = boot.el;
+  state_.sp_sel = boot.el != 0;
+  state_.daif = 15;
+  state_.exclusive_size = 0;
+  state_.fpsr = 0;
+  state_.fpcr = 0;
+  fp_control_changed(state_);
+  state_.sysregs.clear();
+  sysreg::reset_all(*this);
+  virtual_timer_.reset();
+  physical_timer_.reset();
+  pmu_.reset();
+  pmu_.el_changes(state_.el);
+  mmu_.reset();
+  if (vcpu_) vcpu_->flush_all_code();
+  step_in_progress = stepped = false;
+  deferred_ = Deferred::Nothing;
+  waiting_.store(false, std::memory_order_release);
+  event_register_.store(false, std::memory_order_release);
+  state_.pc = boot.pc;
+  for (unsigned i = 0; i < 4; i++) state_.x[i] = boot.x[i];
+  update_context();
+}
+
+Mode Pe::compute_mode() const {
+  const PeState& s = state_;
+  u64 sctlr = s.sysregs[Slot::SCTLR_EL1], tcr = s.sysregs[Slot::TCR_EL1];
+  bool el0 = s.el == 0, pauth = model_.features.has(Feature::PAuth);
+  u64 data_tbi = extract(tcr, kTbi0, 2);
+  u64 instruction_tbi = pauth ? data_tbi & ~extract(tcr, kTbid0, 2) : data_tbi;
+  static_assert(kTbi1 == kTbi0 + 1 && kTbid1 == kTbid0 + 1);
+  Mode m;
+  m.set<Mode::El>(s.el);
+  m.set<Mode::Secure>(s.secure);
+  m.set<Mode::FpTrapEl>(fp_trap_el(s));
+  m.set<Mode::FpcrMode>(fpcr_mode(s.fpcr));
+  m.set<Mode::Step>(debug::step_active(s));
+  m.set<Mode::BigEndian>(bit(sctlr, el0 ? kE0e : kEe));
+  // With the MMU off all data accesses are to Device memory, which an unaligned one may not touch.
+  m.set<Mode::AlignCheck>(bit(sctlr, kA) || !bit(sctlr, kM));
+  m.set<Mode::SpAlignCheck>(bit(sctlr, el0 ? kSa0 : kSa));
+  m.set<Mode::BtypeChecked>(bit(sctlr, el0 ? kBt0 : kBt1));
+  m.set<Mode::Tbi>(instruction_tbi);
+  m.set<Mode::TcrTbiData>(data_tbi);
+  if (pauth)
+    m.set<Mode::PacEnabled>(u64(bit(sctlr, kEnIa)) | u64(bit(sctlr, kEnIb)) << 1 |
+                            u64(bit(sctlr, kEnDa)) << 2 | u64(bit(sctlr, kEnDb)) << 3);
+  m.set<Mode::IllegalState>(s.il);
+  m.set<Mode::Breakpoints>(debug::breakpoints_armed(s, model_));
+  m.set<Mode::Icount>(group_ && group_->icount());
+  m.set<Mode::Uao>(s.uao);
+  m.set<Mode::SpSel>(!el0 && s.sp_sel);
+  m.set<Mode::UnprivilegedAsEl0>(!el0 && !s.uao);
+  return m;
+}
+
+void Pe::update_context() noexcept {
+  state_.mode = compute_mode().word;
+  watchpoints_armed = debug::watchpoints_armed(state_, model_);
+  tcg::ContextKey key = mmu_.update_context();
+  if (vcpu_) state_.jump_cache = vcpu_->jump_cache_for(key, state_.mode);
+  if (interrupts_unmasked()) request_attention();
+}
+
+// --- Interrupts
+// ----------------------------------------------------------------------------------------------
+
+IrqLine Pe::irq_line() {
+  return IrqLine{[this](bool level) { set_pending(kIrqPending, level); }};
+}
+IrqLine Pe::fiq_line() {
+  return IrqLine{[this](bool level) { set_pending(kFiqPending, level); }};
+}
+
+void Pe::request_attention() {
+  state_.attention.store(1, std::memory_order_seq_cst);
+  if (!waiting_.load(std::memory_order_seq_cst)) return;
+  {
+    std::lock_guard lock{sleep_mutex_};
+  }  // it is either not yet asleep and will look, or asleep and will hear
+  wake_.notify_all();
+}
+
+void Pe::set_pending(u32 bit, bool level) {
+  if (!level) {
+    pending_.fetch_and(~bit, std::memory_order_seq_cst);
+    return;
+  }
+  pending_.fetch_or(bit, std::memory_order_seq_cst);
+  request_attention();
+  if (group_) group_->wake_scheduler();
+}
+
+void Pe::send_event() {
+  event_register_.store(true, std::memory_order_seq_cst);
+  if (waiting_.load(std::memory_order_seq_cst)) request_attention();
+}
+
+bool Pe::interrupts_unmasked() const {
+  u32 pending = pending_.load(std::memory_order_seq_cst);
+  return ((pending & kIrqPending) && !(state_.daif & kDaifI)) ||
+         ((pending & kFiqPending) && !(state_.daif & kDaifF));
+}
+
+bool Pe::deliver_interrupt() noexcept {
+  u32 pending = pending_.load(std::memory_order_seq_cst);
+  if ((pending & kFiqPending) && !(state_.daif & kDaifF)) return take_interrupt(state_, Interrupt::Fiq), true;
+  if ((pending & kIrqPending) && !(state_.daif & kDaifI)) return take_interrupt(state_, Interrupt::Irq), true;
+  return false;
+}
+
+// --- WFI and WFE
+// ---------------------------------------------------------------------------------------------
+
+bool Pe::wake_condition(bool for_event) const {
+  if (group_ && group_->should_leave()) return true;
+  if (!for_event) return interrupt_pending();
+  return event_register_.load(std::memory_order_seq_cst) || interrupts_unmasked();
+}
+
+bool Pe::runnable() const {
+  if (power.load(std::memory_order_acquire) == Power::Off) return false;
+  return !waiting() || interrupt_pending() || event_register_.load(std::memory_order_acquire);
+}
+
+// Sleeps until there is a reason to go on. WFE also ends after a while: on a real PE another PE's store to a
+// monitored address, or the event stream, would end it.
+void Pe::sleep(bool for_event) noexcept {
+  constexpr auto kLongestEventWait = std::chrono::microseconds(500);
+  waiting_.store(true, std::memory_order_seq_cst);
+  participant_.enter_quiescent();
+  if (reader_) reader_->go_offline();
+  {
+    std::unique_lock lock{sleep_mutex_};
+    auto ready = [&] { return wake_condition(for_event); };
+    if (for_event)
+      wake_.wait_for(lock, kLongestEventWait, ready);
+    else
+      wake_.wait(lock, ready);
+  }
+  if (reader_) reader_->go_online();
+  participant_.leave_quiescent();
+  waiting_.store(false, std::memory_order_seq_cst);
+}
+
+// False: the PE still waits, and its thread has something else to do.
+bool Pe::wait(Deferred what) noexcept {
+  bool for_event = what == Deferred::WaitForEvent;
+  if (group_ && group_->icount()) {  // other PEs share this thread: the scheduler waits
+    bool go_on = for_event || interrupt_pending();
+    waiting_.store(!go_on, std::memory_order_release);
+    if (go_on) deferred_ = Deferred::Nothing;
+    return go_on;
+  }
+  if (!wake_condition(for_event)) sleep(for_event);
+  if (group_ && group_->should_leave() && !for_event && !interrupt_pending()) return false;
+  if (for_event) take_event();
+  deferred_ = Deferred::Nothing;
+  return true;
+}
+
+// --- Semihosting
+// ---------------------------------------------------------------------------------------------
+
+namespace {
+
+// The PE's own virtual memory, byte range by byte range, with the rights of the current EL and no side
+// effects. The PE is quiescent while the handler waits, and takes part again for each access.
+class VirtualMemory final : public GuestMemory {
+ public:
+  explicit VirtualMemory(Pe& pe) : pe_(pe) {}
+  bool read(u64 va, std::span<u8> into) override {
+    return pieces(va, into.size(), [&](GuestPhysAddr pa, u64 offset, u64 length) {
+      return pe_.memory().peek(pa, std::as_writable_bytes(into.subspan(offset, length)), attrs()).is_ok();
+    });
+  }
+  bool write(u64 va, std::span<const u8> from) override {
+    return pieces(va, from.size(), [&](GuestPhysAddr pa, u64 offset, u64 length) {
+      return pe_.memory().write(pa, std::as_bytes(from.subspan(offset, length)), attrs()).is_ok();
+    });
+  }
+
+ private:
+  MemTxAttrs attrs() const { return MemTxAttrs::pe(u16(pe_.index()), PaSpace::NonSecure, true); }
+  template <class F>
+  bool pieces(u64 va, u64 size, F&& each) {
+    Participant::Running running(pe_.participant());
+    EpochDomain::Guard guard{pe_.participant().hub().epochs()};
+    for (u64 done = 0; done < size;) {
+      GuestPhysAddr pa;
+      u64 length = 0;
+      if (!pe_.mmu().debug_translate(va + done, pa, length) || length == 0) return false;
+      length = std::min(length, size - done);
+      if (!each(pa, done, length)) return false;
+      done += length;
+    }
+    return true;
+  }
+  Pe& pe_;
+};
+
+}  // namespace
+
+void Pe::call_semihosting() noexcept {
+  deferred_ = Deferred::Nothing;
+  u32 operation = u32(state_.x[0]);
+  u64 parameter = state_.x[1];
+  VirtualMemory memory(*this);
+  participant_.enter_quiescent();
+  if (reader_) reader_->go_offline();
+  u64 result = semihosting_->call(operation, parameter, memory);
+  if (reader_) reader_->go_online();
+  participant_.leave_quiescent();
+  if (result == SemihostingHandler::kTryAgain)
+    state_.pc -= 4;  // the trap is executed again when the machine goes on
+  else
+    state_.x[0] = result;
+}
+
+// --- tcg::Guest
+// ----------------------------------------------------------------------------------------------
+
+bool Pe::attend() noexcept {
+  step_in_progress = false;
+  state_.attention.store(0, std::memory_order_seq_cst);
+  if (reader_) reader_->safe_point();
+  participant_.drain();
+  if (group_ && group_->should_leave()) return false;
+  if (power.load(std::memory_order_acquire) != Power::On) return false;
+  if (slice_.active && (slice_.cut || state_.icount_left <= 0)) return false;
+  if (deferred_ == Deferred::Semihosting) {
+    call_semihosting();
+    bool exits = (group_ && group_->should_leave()) || power.load(std::memory_order_acquire) != Power::On;
+    if (exits) return false;  // SYS_EXIT
+  } else if (deferred_ != Deferred::Nothing && !wait(deferred_)) {
+    return false;
+  }
+  deliver_interrupt();
+  state_.leave = 0;
+  return true;
+}
+
+tcg::FetchTarget Pe::fetch(u64 pc) noexcept {
+  if (Mode{state_.mode}.get<Mode::Step>() &&
+      !state_.ss) {  // before any fault of the next instruction's fetch
+    state_.pc = pc;
+    helper_software_step(state_, 0, 0, 0);
+    return {};
+  }
+  if (pc & 3) {
+    helper_pc_misaligned(state_, pc, 0, 0);
+    return {};
+  }
+  Fault fault;
+  tcg::FetchTarget target = mmu_.fetch(pc, fault);
+  if (target.kind == tcg::FetchTarget::Kind::Fault) {
+    state_.pc = pc;
+    fault.va = pc;
+    take_instruction_abort(state_, fault);
+  }
+  return target;
+}
+
+tcg::DataTarget Pe::access(u64 va, unsigned size, Access access, tcg::ir::MemOp op) noexcept {
+  bool may_cache = true;
+  Fault fault;
+  if (watchpoints_armed) [[unlikely]] {
+    bool as_el0 = op.unprivileged && !state_.uao;
+    u64 hit = 0;
+    if (debug::watchpoint_matches(state_, model_, va, size, access, as_el0, hit)) {
+      // Translation faults have priority: the watchpoint counts only when the access would succeed.
+      tcg::DataTarget target = mmu_.access(va, size, access, op, false, fault);
+      if (target.kind != tcg::DataTarget::Kind::Fault)
+        fault = {.kind = Fault::Kind::Debug, .write = allows(access, Access::Write), .va = hit};
+      take_data_abort(state_, fault);
+      return {};
+    }
+  }
+  if (debug::any_watchpoint_enabled(state_)) [[unlikely]]
+    may_cache = !debug::watchpoint_in_page(state_, model_, va);
+  tcg::DataTarget target = mmu_.access(va, size, access, op, may_cache, fault);
+  if (target.kind == tcg::DataTarget::Kind::Fault) take_data_abort(state_, fault);
+  return target;
+}
+
+bool Pe::alignment_fault(u64 va, Access access, tcg::ir::MemOp op) noexcept {
+  Fault fault;
+  if (!mmu_.alignment_faults(va, op.size(), access, op, fault)) return false;
+  take_data_abort(state_, fault);
+  return true;
+}
+
+bool Pe::mmio_load(const tcg::DataTarget& target, u64 va, unsigned size, tcg::Vec& value) noexcept {
+  Fault fault;
+  catch_up_virtual_time();  // a device may look at the clock
+  if (mmu_.mmio_load(target, va, size, value, fault)) return true;
+  take_data_abort(state_, fault);
+  return false;
+}
+
+bool Pe::mmio_store(const tcg::DataTarget& target, u64 va, unsigned size, tcg::Vec value) noexcept {
+  Fault fault;
+  catch_up_virtual_time();
+  bool done = mmu_.mmio_store(target, va, size, value, fault);
+  // The device may have armed a timer.
+  if (slice_.active && clock_.next_deadline_ns() < slice_end_ns()) cut_slice();
+  if (done) return true;
+  take_data_abort(state_, fault);
+  return false;
+}
+
+void Pe::translate(tcg::ir::Block& block, const tcg::FetchTarget& from, unsigned max_insns) noexcept {
+  u8 word[4] = {u8(from.word), u8(from.word >> 8), u8(from.word >> 16), u8(from.word >> 24)};
+  bool uncached = from.kind == tcg::FetchTarget::Kind::Uncached;
+  if (!uncached && from.ram) {
+    // From now on this PE's stores to the page take the slow path, which tells code_written. Marked before it
+    // is read.
+    bool first = !vcpu_ || !vcpu_->has_code_in_page(*from.ram, from.ram_offset);
+    from.ram->mark_code(from.ram_offset / GuestRam::kPage);
+    if (first) soft_tlb_.protect_host_page(from.host - from.ram_offset % GuestRam::kPage);
+  }
+  a64::CodeBytes code = uncached ? a64::CodeBytes{word, 4} : a64::CodeBytes{from.host, from.bytes};
+  a64::translate_block(block, *decoder_, model_.features, code, uncached ? 1 : max_insns);
+  if (Log::on(LogTopic::InAsm)) log_guest_code(block, code.host);
+}
+
+// -d in_asm: all lines of a block in one piece, because other PEs translate too.
+void Pe::log_guest_code(const tcg::ir::Block& block, const u8* code) const {
+  a64::Disassembler disassembler(*decoder_);
+  std::string text = fmt::format("PE{} IN: EL{}", index_, unsigned(state_.el));
+  for (u32 offset = 0; offset < block.guest_bytes; offset += 4) {
+    u32 word;
+    std::memcpy(&word, code + offset, sizeof word);
+    u64 pc = block.pc + offset;
+    text += fmt::format("\n0x{:016x}:  {:08x}  {}", pc, word, disassembler.text(word, pc));
+  }
+  Log::line(LogTopic::InAsm, text);
+}
+
+// --- Virtual time under icount
+// -------------------------------------------------------------------------------
+
+void Pe::begin_slice(u64 now, i64 instructions, unsigned shift) {
+  slice_ = {true, false, now, instructions, shift};
+  state_.icount_left = instructions;
+  instructions_.granted += u64(instructions);
+}
+
+void Pe::end_slice() {
+  catch_up_virtual_time();
+  instructions_.granted -= u64(state_.icount_left);
+  state_.icount_left = 0;
+  slice_.active = false;
+  if (instructions_.exact) pmu_.synchronize();
+}
+
+void Pe::catch_up_virtual_time() noexcept {
+  if (!slice_.active) return;
+  clock_.advance_to(slice_.start_ns + (u64(slice_.instructions - state_.icount_left) << slice_.shift));
+}
+
+void Pe::cut_slice() noexcept {
+  if (!slice_.active) return;
+  slice_.cut = true;
+  request_attention();
+}
+
+// --- Instruction caches
+// --------------------------------------------------------------------------------------
+
+// The PE's own translated code is coherent with its own stores at once. The other PEs keep theirs until IC
+// IVAU, as the architecture has it: a guest that forgets the IC finds out here too.
+void Pe::code_written(GuestRam& ram, u64 offset, u64 length) noexcept {
+  if (vcpu_) vcpu_->invalidate_code(ram, offset, length);
+}
+
+void Pe::invalidate_instructions(u64 va) noexcept {
+  constexpr u64 kLine = 64;
+  va = align_down(va, kLine);
+  GuestPhysAddr pa;
+  u64 length = 0;
+  if (!mmu_.debug_translate(va, pa, length)) return;
+  Translation t = sluice::translate({memory_, pa.value, kLine, Access::Read,
+                                     MemTxAttrs::pe(u16(index_), PaSpace::NonSecure, true), Intent::Debug});
+  if (!t.ram || !t.ram->has_code(t.offset, kLine)) return;
+  code_written(*t.ram, t.offset, kLine);
+  code_ticket_.merge(participant_.hub().broadcast(
+      Participant::Kind::Pe, InstructionCacheInvalidate{t.ram, t.offset, kLine}, &participant_));
+}
+
+void Pe::invalidate_all_instructions(Shareability domain) noexcept {
+  if (vcpu_) vcpu_->flush_all_code();
+  if (domain == Shareability::Inner)
+    code_ticket_.merge(
+        participant_.hub().broadcast(Participant::Kind::Pe, InstructionCacheInvalidate{}, &participant_));
+}
+
+void Pe::data_synchronization_barrier() noexcept {
+  mmu_.complete_invalidations();
+  InvalidationHub& hub = participant_.hub();
+  if (code_ticket_.sequence && !hub.is_complete(code_ticket_)) hub.wait(code_ticket_);
+  code_ticket_ = {};
+}
+
+bool Pe::check_cache_operation(u64 va, Access access) noexcept {
+  Fault fault;
+  tcg::ir::MemOp byte;
+  byte.log2_size = 0;
+  tcg::DataTarget target = mmu_.access(va, 1, access, byte, true, fault);
+  if (target.kind != tcg::DataTarget::Kind::Fault) return true;
+  fault.cache_maintenance = true;
+  fault.write = true;
+  take_data_abort(state_, fault);
+  return false;
+}
+
+void Pe::apply(const Invalidation& message) {
+  mmu_.apply(message);
+  if (std::holds_alternative<FullFlush>(message)) {
+    soft_tlb_.flush_all();
+    if (vcpu_) vcpu_->flush_all_code();
+  } else if (auto* ic = std::get_if<InstructionCacheInvalidate>(&message)) {
+    if (!vcpu_) return;
+    if (ic->ram)
+      vcpu_->invalidate_code(const_cast<GuestRam&>(*ic->ram), ic->offset, ic->length);
+    else
+      vcpu_->flush_all_code();
+  } else if (auto* page = std::get_if<CodePageProtect>(&message)) {
+    soft_tlb_.protect_host_page(page->ram->host() + page->page * GuestRam::kPage);
+  }
+}
+
+}  // namespace sluice::cpu

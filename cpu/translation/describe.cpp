@@ -1,0 +1,136 @@
+// `info tlb` and `info mem`.
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+
+#include "cpu/translation/inside.h"
+
+namespace sluice::cpu {
+namespace {
+
+// "rwx", "r--", ...
+std::string rights_text(Access a) {
+  std::string s = "---";
+  if (allows(a, Access::Read)) s[0] = 'r';
+  if (allows(a, Access::Write)) s[1] = 'w';
+  if (allows(a, Access::Execute)) s[2] = 'x';
+  return s;
+}
+
+std::string size_text(u64 bytes) {
+  const char* units[] = {"", "K", "M", "G", "T"};
+  unsigned n = 0;
+  while (n < 4 && bytes && bytes % 1024 == 0) bytes /= 1024, n++;
+  return std::to_string(bytes) + units[n];
+}
+
+[[gnu::format(printf, 2, 3)]] void append(std::string& to, const char* format, ...) {
+  char line[256];
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  to += line;
+}
+
+unsigned long long ull(u64 v) { return v; }
+
+std::string line_of(const CacheEntry& e, const RegimeControls& c) {
+  Leaf leaf = Leaf::unpack(e.payload[payload::kLeaf]);
+  std::string line;
+  append(line, "%016llx-%016llx -> %012llx %5s", ull(e.input.first), ull(e.input.last), ull(e.output),
+         size_text(e.input.last - e.input.first + 1).c_str());
+  append(line, "  EL1 %s EL0 %s", rights_text(rights_of(leaf, Privilege::El1, c.wxn) & e.rights).c_str(),
+         rights_text(rights_of(leaf, Privilege::El0, c.wxn) & e.rights).c_str());
+  if (leaf.flat)
+    append(line, "  mmu off ");
+  else if (e.scope.global)
+    append(line, "  global  ");
+  else
+    append(line, "  asid %-3u", e.scope.asid);
+  if (!leaf.flat)
+    append(line, "  attr %u %s  L%u%s", leaf.attr_index,
+           name_of_memory_type(mair_attribute(c.mair, leaf.attr_index)), e.level,
+           leaf.contiguous ? " contiguous" : "");
+  if (leaf.guarded) line += " guarded";
+  if (leaf.clean) line += " clean";
+  if (e.tags & kTagFragment) line += " fragment";
+  if (leaf.hops) append(line, " %u hop%s", leaf.hops, leaf.hops > 1 ? "s" : "");
+  return line + "\n";
+}
+
+// A stretch of `info mem`: neighbours with the same rights and type are one.
+struct Stretch {
+  u64 first = 0, last = 0, next_output = 0;
+  std::string what;
+};
+
+}  // namespace
+
+std::string Mmu::describe_tlb(size_t limit) const {
+  std::vector<CacheEntry> entries;
+  in_->tlb.for_each([&](EntryId, const CacheEntry& e) { entries.push_back(e); });
+  std::sort(entries.begin(), entries.end(), [](const CacheEntry& a, const CacheEntry& b) {
+    return a.input.first != b.input.first ? a.input.first < b.input.first : a.scope.asid < b.scope.asid;
+  });
+  std::string text;
+  for (size_t n = 0; n < entries.size() && n < limit; n++) text += line_of(entries[n], in_->controls);
+  if (entries.size() > limit) append(text, "... %zu more\n", entries.size() - limit);
+  const TranslationCache::Counters& counters = in_->tlb.counters();
+  append(text,
+         "%zu entries, %llu fills, %llu hits, %llu misses, %llu evicted; %llu walks, %llu descriptors read\n",
+         entries.size(), ull(counters.fills), ull(counters.hits), ull(counters.misses),
+         ull(counters.evicted()), ull(in_->walker.walks()), ull(in_->walker.descriptors_read()));
+  return text;
+}
+
+// Follows the current tables from both ends of the address map. Tables may point at each other: the work is
+// bounded.
+std::string Mmu::describe_memory_map() {
+  Inside& in = *in_;
+  constexpr unsigned kProbes = 200'000, kLines = 2000;
+  if (!in.controls.on) return "The MMU is off: VA = PA.\n";
+  EpochDomain::Guard epoch(in.w.participant.hub().epochs());
+  std::string text;
+  Stretch run;
+  unsigned lines = 0, probes = 0;
+  auto finish = [&] {
+    if (!run.what.empty())
+      lines++, append(text, "%016llx-%016llx %6s %s\n", ull(run.first), ull(run.last),
+                      size_text(run.last - run.first + 1).c_str(), run.what.c_str());
+    run = {};
+  };
+  for (unsigned half = 0; half < 2; half++) {
+    const VaRange& range = in.controls.range[half];
+    if (!range.usable || range.walks_disabled) continue;
+    u64 va = half ? ~ones(range.input_bits) : 0;
+    u64 end = half ? ~u64{0} : ones(range.input_bits);
+    for (;;) {
+      if (++probes > kProbes || lines >= kLines) return text + "... more\n";
+      Purpose purpose;
+      purpose.intent = Intent::Debug;
+      Mapping m;
+      Fault fault;
+      u64 last;
+      if (in.walker.walk(in.controls, va, purpose, nullptr, m, fault)) {
+        last = m.input.last;
+        std::string what = "EL1 " + rights_text(rights_of(m.leaf, Privilege::El1, in.controls.wxn)) +
+                           " EL0 " + rights_text(rights_of(m.leaf, Privilege::El0, in.controls.wxn)) + " " +
+                           name_of_memory_type(mair_attribute(in.controls.mair, m.leaf.attr_index)) +
+                           (m.leaf.not_global ? " nG" : "");
+        if (run.what != what || run.last + 1 != va) finish();
+        if (run.what.empty()) run = {.first = va, .last = 0, .next_output = 0, .what = what};
+        run.last = last;
+      } else {
+        finish();
+        last = va | ones(range.granule.shift(std::max<unsigned>(fault.level, range.start_level)));
+      }
+      if (last >= end) break;
+      va = last + 1;
+    }
+    finish();
+  }
+  return text;
+}
+
+}  // namespace sluice::cpu

@@ -1,0 +1,247 @@
+#include "cpu/translation/mmu.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "cpu/translation/inside.h"
+#include "tcg/vcpu.h"
+
+namespace sluice::cpu {
+
+Mmu::Inside::Inside(const MmuWiring& wiring)
+    : w(wiring),
+      tlb(wiring.direct_tlb ? TranslationCache::Policy::Direct : TranslationCache::Policy::Precise),
+      walker(wiring.memory, window, wiring.number) {
+  tlb.set_on_remove([this](EntryId id, const CacheEntry& entry, RemoveReason) { removed(id, entry); });
+}
+
+Mmu::Mmu(const MmuWiring& wiring) : in_(std::make_unique<Inside>(wiring)) {}
+Mmu::~Mmu() = default;
+
+// --- Context
+// -------------------------------------------------------------------------------------------------
+
+tcg::ContextKey Mmu::update_context() {
+  Inside& in = *in_;
+  PeState& s = in.w.state;
+  read_controls(in.controls, s, in.w.model);
+  s.bank = in.w.soft_tlb.bank_for(in.controls.key(in.privilege(false)));
+  s.unprivileged_bank = s.el == 0 || s.uao ? s.bank : in.w.soft_tlb.bank_for(in.controls.key(Privilege::El0));
+  return in.controls.key(in.fetch_privilege());
+}
+
+// Entries keep raw attributes, and what TCR_EL1 decided when they were made: the architecture lets them live
+// until a TLBI. What was derived from them with the old MAIR_EL1 and SCTLR_EL1.WXN in mind must go.
+// SCTLR_EL1.M changes the world.
+void Mmu::control_changed() {
+  Inside& in = *in_;
+  RegimeControls before = in.controls;
+  read_controls(in.controls, in.w.state, in.w.model);
+  const RegimeControls& now = in.controls;
+  bool el0 = false, fetch_tbi = false;
+  for (unsigned n = 0; n < 2; n++) {
+    el0 |= before.range[n].el0_denied != now.range[n].el0_denied;
+    fetch_tbi |= before.range[n].tbi_instruction != now.range[n].tbi_instruction ||
+                 before.range[n].tbi_data != now.range[n].tbi_data;
+  }
+  if (before.mair == now.mair && before.wxn == now.wxn && !el0 && !fetch_tbi) return;
+  in.w.soft_tlb.flush_all();
+  if (in.w.state.vcpu) in.w.state.vcpu->forget_fetch(0, 0, kMatchEverything);
+}
+
+void Mmu::reset() {
+  in_->remove_everything();
+  in_->pending = {};
+}
+
+// --- Removing
+// ------------------------------------------------------------------------------------------------
+
+void Mmu::Inside::removed(EntryId id, const CacheEntry& entry) {
+  w.soft_tlb.remove_parent(parent_of(id));
+  if (id.slot >= fetched.size() || !fetched[id.slot]) return;
+  fetched[id.slot] = false;
+  if (!removal) {  // replaced, or evicted
+    if (w.state.vcpu)
+      w.state.vcpu->forget_fetch(entry.input.first, entry.input.last - entry.input.first + 1,
+                                 kMatchEverything);
+    return;
+  }
+  Removal& r = *removal;
+  r.fetched = r.any_fetched ? InclusiveRange{std::min(r.fetched.first, entry.input.first),
+                                             std::max(r.fetched.last, entry.input.last)}
+                            : entry.input;
+  r.any_fetched = true;
+  r.any_global |= entry.scope.global;
+}
+
+Mmu::Inside::Removal::~Removal() {
+  in.removal = outer;
+  if (!any_fetched || !in.w.state.vcpu) return;
+  // A size of 2^64 wraps to 0, which means everything there too.
+  in.w.state.vcpu->forget_fetch(fetched.first, fetched.last - fetched.first + 1,
+                                any_global ? with_global : contexts);
+  in.w.state.leave = 1;  // chained code of the page that runs now must not go on
+}
+
+void Mmu::Inside::remove_everything() {
+  // Entry by entry would do the same; this is quicker.
+  fetched.assign(fetched.size(), false);
+  w.soft_tlb.flush_all();
+  tlb.remove_everything();
+  walker.cache().clear();
+  window.forget();
+  fragments = 0;
+  variants = false;
+  if (w.state.vcpu) {
+    w.state.vcpu->forget_fetch(0, 0, kMatchEverything);
+    w.state.leave = 1;
+  }
+}
+
+void Mmu::Inside::apply(const TlbiOperation& op) {
+  bool one_asid = op.kind == TlbiKind::Asid || op.kind == TlbiKind::Va;
+  tcg::ContextMatch all = match_all_asids(op.world, op.vmid);
+  Removal scope(*this, one_asid ? match_asid(op.world, op.vmid, op.asid) : all, all);
+  apply_tlbi(op, {tlb, walker.cache(), fragments, variants});
+}
+
+// Entries of the changed space go if their output is in the range; what is behind an IOMMU may be in any
+// space.
+void Mmu::Inside::apply(const TopologyChanged& change) {
+  bool ours = !change.space || change.space == &w.memory;
+  std::vector<EntryId> gone;
+  tlb.for_each([&](EntryId id, const CacheEntry& e) {
+    InclusiveRange output{e.output, e.output + (e.input.last - e.input.first)};
+    bool chained = Leaf::unpack(e.payload[payload::kLeaf]).hops;
+    if (chained || (ours && (!change.space || output.overlaps(change.range)))) gone.push_back(id);
+  });
+  Removal scope(*this, kMatchEverything, kMatchEverything);
+  for (EntryId id : gone) tlb.remove(id);
+  walker.cache().clear();
+  window.forget();
+}
+
+void Mmu::apply(const Invalidation& message) {
+  Inside& in = *in_;
+  if (auto* tlbi = std::get_if<Tlbi>(&message)) {
+    in.apply(tlbi->operation.as<TlbiOperation>());
+  } else if (auto* unmapped = std::get_if<IommuUnmapped>(&message)) {
+    Inside::Removal scope(in, kMatchEverything, kMatchEverything);
+    in.tlb.remove_derived(unmapped->region, unmapped->unmap);
+    in.walker.cache().clear();
+    in.window.forget();
+  } else if (auto* topology = std::get_if<TopologyChanged>(&message)) {
+    in.apply(*topology);
+  } else if (std::holds_alternative<FullFlush>(message)) {
+    in.remove_everything();
+  }
+}
+
+// --- TLBI
+// ----------------------------------------------------------------------------------------------------
+
+void Mmu::tlbi(SysregId id, u64 xt) {
+  Inside& in = *in_;
+  const TlbiRow* row = find_tlbi(id);
+  TlbiOperation op;
+  if (!row || !decode_tlbi(*row, xt, in.controls, in.w.model, op)) return;
+  if (Log::on(LogTopic::Mmu))
+    log_line(LogTopic::Mmu, "PE%u TLBI %.*s 0x%llx", in.w.number, int(row->name.size()), row->name.data(),
+             static_cast<unsigned long long>(xt));
+  in.apply(op);
+  if (row->domain == TlbiDomain::Local) return;
+  in.pending.merge(
+      in.w.participant.hub().broadcast(Participant::Kind::Pe, Tlbi{Pod32::of(op)}, &in.w.participant));
+}
+
+bool Mmu::invalidations_pending() const {
+  return in_->pending.sequence && !in_->w.participant.hub().is_complete(in_->pending);
+}
+
+void Mmu::complete_invalidations() {
+  Inside& in = *in_;
+  if (invalidations_pending()) {
+    in.w.participant.hub().wait(in.pending);
+    in.w.state.leave = 1;  // our own mail may have been applied meanwhile
+  }
+  in.pending = {};
+}
+
+// --- AT and the debugger
+// -------------------------------------------------------------------------------------
+
+namespace {
+
+// PAR_EL1 of a translation that failed.
+u64 par_fault(const Fault& fault) {
+  constexpr u64 kF = 1, kRes1 = 1 << 11;
+  return kF | u64(fault_status_code(fault)) << 1 | kRes1;
+}
+
+// PAR_EL1 of one that succeeded. Device and Normal Non-cacheable memory are reported as Outer Shareable.
+u64 par_success(const RegimeControls& c, const Leaf& leaf, u64 pa) {
+  constexpr u64 kRes1 = 1 << 11, kNs = 1 << 9;
+  constexpr u8 kNormalNonCacheable = 0x44;
+  u8 attribute = leaf.flat ? 0 : mair_attribute(c.mair, leaf.attr_index);
+  u64 sh = is_device(attribute) || attribute == kNormalNonCacheable ? 2 : leaf.sh;
+  u64 ns = c.world.value & World::kSecure && !leaf.ns ? 0 : kNs;
+  return (pa & ones(48) & ~ones(12)) | u64{attribute} << 56 | sh << 7 | ns | kRes1;
+}
+
+}  // namespace
+
+u64 Mmu::address_translate(SysregId operation, u64 va) {
+  // CRm 8: op2 is 0 S1E1R, 1 S1E1W, 2 S1E0R, 3 S1E0W; CRm 9: 0 S1E1RP, 1 S1E1WP.
+  Inside& in = *in_;
+  bool with_pan = extract(operation.value, 3, 4) == 9, el0 = bit(operation.value, 1),
+       write = bit(operation.value, 0);
+  Inside::Request request{va, 1, {}};
+  request.purpose.access = write ? Access::Write : Access::Read;
+  request.purpose.privilege = el0                          ? Privilege::El0
+                              : with_pan && in.w.state.pan ? Privilege::El1Pan
+                                                           : Privilege::El1;
+  request.purpose.marks_dirty = false;
+  Resolved r;
+  Fault fault;
+  r.va = in.controls.canonical(va, false);
+  if (in.el0_denied(request, r.va)) {
+    fault.kind = Fault::Kind::Translation;
+    return par_fault(fault);
+  }
+  if (in.find(request, r)) {
+    bool ok = check_leaf(in.controls, r.leaf, r.entry.level, request.purpose, fault);
+    return ok ? par_success(in.controls, r.leaf, r.pa()) : par_fault(fault);
+  }
+  EpochDomain::Guard epoch(in.w.participant.hub().epochs());
+  FillGuard guard(in.w.participant);
+  Mapping mapping;
+  // DEVIATION: an external abort on the walk is reported in PAR_EL1 as well; the architecture takes it as an
+  // exception.
+  if (!in.map(request, &guard, r.va, mapping, fault)) return par_fault(fault);
+  return par_success(in.controls, mapping.leaf, mapping.at(r.va));
+}
+
+bool Mmu::debug_translate(u64 va, GuestPhysAddr& pa, u64& length) {
+  Inside& in = *in_;
+  Inside::Request request{va, 1, {}};
+  request.purpose.privilege = in.fetch_privilege();
+  request.purpose.intent = Intent::Debug;
+  Resolved r;
+  r.va = in.controls.canonical(va, false);
+  Mapping mapping;
+  if (in.find(request, r)) {
+    mapping.input = r.entry.input;
+    mapping.output = r.entry.output;
+  } else {
+    EpochDomain::Guard epoch(in.w.participant.hub().epochs());
+    Fault fault;
+    if (!in.map(request, nullptr, r.va, mapping, fault)) return false;
+  }
+  pa = {mapping.at(r.va)};
+  length = mapping.input.last - r.va + 1;
+  if (length == 0) length = ~u64{0};
+  return true;
+}
+
+}  // namespace sluice::cpu

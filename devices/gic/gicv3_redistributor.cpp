@@ -1,0 +1,138 @@
+// devices/gic/gicv3_redistributor.cpp: GICR_*, Arm IHI 0069H. No LPIs: GICR_TYPER.PLPIS == 0.
+#include "base/log.h"
+#include "devices/gic/gic_id.h"
+#include "devices/gic/gicv3_frames.h"
+
+namespace sluice {
+namespace {
+
+constexpr u32 kCtlr = 0x00, kIidr = 0x04, kTyper = 0x08, kStatusr = 0x10, kWaker = 0x14;
+constexpr u32 kLpiFirst = 0x40, kLpiEnd = 0xc4;  // GICR_SETLPIR .. GICR_SYNCR: RES0 without LPIs
+constexpr u32 kIgroupr0 = 0x080, kIpriorityr0 = 0x400, kIpriorityrEnd = 0x420;
+constexpr u32 kIcfgr0 = 0xc00, kIcfgr1 = 0xc04, kIgrpmodr0 = 0xd00, kNsacr = 0xe00;
+
+constexpr u32 kDpg0 = 1 << 24, kDpg1Ns = 1 << 25;                  // GICR_CTLR
+constexpr u32 kProcessorSleep = 1 << 1, kChildrenAsleep = 1 << 2;  // GICR_WAKER
+constexpr u64 kLast = 1 << 4, kDpgs = 1 << 5;                      // GICR_TYPER
+constexpr u32 kPpis = 0xffff'0000;
+
+}  // namespace
+
+MemTxResult Gicv3Redistributors::read(u64 offset, unsigned size, u64& value, MemTxAttrs) {
+  std::lock_guard held{core_.mutex};
+  u64 n = offset / Gicv3::kRedistributorStride;
+  u32 at = u32(offset & 0xffff);
+  bool sgi_base = offset & 0x10000;
+  value = 0;
+  if (n >= core_.pes.size()) {
+    guest_error("gicv3: read beyond the last Redistributor, offset 0x%llx",
+                static_cast<unsigned long long>(offset));
+  } else if (size == 4 && at % 4 == 0) {
+    value = sgi_base ? read_sgi(unsigned(n), at) : read_rd(unsigned(n), at);
+  } else if (size == 8 && !sgi_base && at % 8 == 0) {
+    value = read_rd(unsigned(n), at) | u64{read_rd(unsigned(n), at + 4)} << 32;
+  } else if (size == 1 && sgi_base && at >= kIpriorityr0 && at < kIpriorityrEnd) {
+    value = core_.pes[n].own.priority[at - kIpriorityr0];
+  } else {
+    guest_error("gicv3: %u-byte read of a Redistributor at offset 0x%x", size, unsigned(offset & 0x1ffff));
+  }
+  return MemTxResult::ok();
+}
+
+MemTxResult Gicv3Redistributors::write(u64 offset, unsigned size, u64 value, MemTxAttrs) {
+  std::lock_guard held{core_.mutex};
+  u64 n = offset / Gicv3::kRedistributorStride;
+  u32 at = u32(offset & 0xffff);
+  bool sgi_base = offset & 0x10000;
+  if (n >= core_.pes.size()) {
+    guest_error("gicv3: write beyond the last Redistributor, offset 0x%llx",
+                static_cast<unsigned long long>(offset));
+  } else if (size == 4 && at % 4 == 0) {
+    sgi_base ? write_sgi(unsigned(n), at, u32(value)) : write_rd(unsigned(n), at, u32(value));
+  } else if (size == 8 && !sgi_base && at % 8 == 0) {
+    write_rd(unsigned(n), at, u32(value));
+    write_rd(unsigned(n), at + 4, u32(value >> 32));
+  } else if (size == 1 && sgi_base && at >= kIpriorityr0 && at < kIpriorityrEnd) {
+    write_priority(unsigned(n), at - kIpriorityr0, u8(value));
+  } else {
+    guest_error("gicv3: %u-byte write to a Redistributor at offset 0x%x", size, unsigned(offset & 0x1ffff));
+  }
+  return MemTxResult::ok();
+}
+
+u64 Gicv3Redistributors::typer(unsigned n) const {
+  bool last = n + 1 == core_.pes.size() || n + 1 == core_.first_region;
+  return u64{core_.pes[n].affinity} << 32 | u64{n} << 8 | (last ? kLast : 0) | kDpgs;
+}
+
+u32 Gicv3Redistributors::read_rd(unsigned n, u32 at) {
+  const Gicv3Core::Pe& pe = core_.pes[n];
+  if (at >= kGicIdOffset) return gic_id(GicVersion::V3, at);
+  switch (at) {
+    case kCtlr: return (pe.opted_out[0] ? kDpg0 : 0) | (pe.opted_out[1] ? kDpg1Ns : 0);
+    case kIidr: return kGicIidr;
+    case kTyper: return u32(typer(n));
+    case kTyper + 4: return u32(typer(n) >> 32);
+    case kWaker: return pe.processor_sleep ? kProcessorSleep | kChildrenAsleep : 0;
+    default: return 0;
+  }
+}
+
+void Gicv3Redistributors::write_rd(unsigned n, u32 at, u32 value) {
+  Gicv3Core::Pe& pe = core_.pes[n];
+  switch (at) {
+    case kCtlr:
+      pe.opted_out = {(value & kDpg0) != 0, (value & kDpg1Ns) != 0};
+      core_.groups_changed(n);
+      return;
+    // DEVIATION: GICR_WAKER.ProcessorSleep == 1 does not hold interrupts back. It would assert WakeRequest,
+    // and the system would wake the PE; firmware for this board never clears the bit and expects interrupts.
+    // It does keep the PE out of the 1 of N model.
+    case kWaker:
+      pe.processor_sleep = value & kProcessorSleep;
+      core_.groups_changed(n);
+      return;
+    default:
+      bool res0 = at == kStatusr || (at >= kLpiFirst && at < kLpiEnd);
+      if (!res0) guest_error("gicv3: write to read-only or unknown Redistributor register 0x%x", at);
+  }
+}
+
+u32 Gicv3Redistributors::read_sgi(unsigned n, u32 at) {
+  const IrqWord& own = core_.pes[n].own;
+  if (at >= kIgroupr0 && at < kIpriorityr0) return at % 0x80 ? 0 : own.read(IrqBitmap(at / 0x80));
+  if (at >= kIpriorityr0 && at < kIpriorityrEnd) {
+    const u8* p = &own.priority[at - kIpriorityr0];
+    return u32(p[0]) | u32(p[1]) << 8 | u32(p[2]) << 16 | u32(p[3]) << 24;
+  }
+  if (at == kIcfgr0 || at == kIcfgr1) return own.read_icfgr(at == kIcfgr1);
+  if (at >= kGicIdOffset) return gic_id(GicVersion::V3, at);
+  return 0;
+}
+
+void Gicv3Redistributors::write_sgi(unsigned n, u32 at, u32 value) {
+  IrqWord& own = core_.pes[n].own;
+  u32 before = own.deliverable();
+  if (at >= kIgroupr0 && at < kIpriorityr0 && at % 0x80 == 0) {
+    u32 old_group = own.group;
+    own.write(IrqBitmap(at / 0x80), value, ~u32{0});
+    core_.own_changed(n, before);
+    if (own.group != old_group) core_.rescan(n);
+  } else if (at >= kIpriorityr0 && at < kIpriorityrEnd) {
+    for (unsigned i = 0; i < 4; i++) write_priority(n, at - kIpriorityr0 + i, u8(value >> i * 8));
+  } else if (at == kIcfgr1) {
+    own.write_icfgr(1, value, kPpis);
+    core_.own_changed(n, before);
+  } else if (at != kIcfgr0 && at != kIgrpmodr0 &&
+             at != kNsacr) {  // SGIs are always edge-triggered; one state: RES0
+    guest_error("gicv3: write to read-only or unknown Redistributor register 0x%x", 0x10000 + at);
+  }
+}
+
+void Gicv3Redistributors::write_priority(unsigned n, unsigned intid, u8 priority) {
+  IrqWord& own = core_.pes[n].own;
+  own.priority[intid] = priority & core_.priority_mask;
+  if (bit(own.deliverable(), intid)) core_.rescan(n);
+}
+
+}  // namespace sluice

@@ -1,0 +1,122 @@
+// devices/gic/irq_word.h: the state of 32 interrupts, one bit each, as the GICD_*<n> bitmap registers group
+// them. Common to GICv2 (IHI 0048B) and GICv3 (IHI 0069H): their interrupt state machine is the same.
+#pragma once
+#include <array>
+#include <bit>
+
+#include "base/bits.h"
+#include "base/types.h"
+
+namespace sluice {
+
+// The bitmap registers: offset 0x080 * value from the start of the frame, in either version.
+enum class IrqBitmap : u8 {
+  IGROUPR = 1,
+  ISENABLER = 2,
+  ICENABLER = 3,
+  ISPENDR = 4,
+  ICPENDR = 5,
+  ISACTIVER = 6,
+  ICACTIVER = 7,
+};
+
+struct IrqWord {
+  u32 level = 0;  // input lines
+  u32 edge = 0;   // ICFGR: 1 = edge-triggered
+  u32 latch = 0;  // pending by an edge, by software, or (SGIs) by a sender
+  u32 enabled = 0;
+  u32 active = 0;
+  u32 group = 0;  // IGROUPR: 1 = Group 1
+  std::array<u8, 32> priority{};
+
+  // A level-sensitive interrupt is pending while its line is high, or from ISPENDR until it is acknowledged.
+  u32 pending() const { return latch | (level & ~edge); }
+  u32 deliverable() const { return pending() & enabled & ~active; }
+
+  void drive(u32 mask, bool high) {
+    if (high) {
+      latch |= mask & edge & ~level;
+      level |= mask;
+    } else {
+      level &= ~mask;
+    }
+  }
+  void acknowledge(u32 mask) {
+    active |= mask;
+    latch &= ~mask;
+  }
+  // Everything but the lines.
+  void reset(u32 edge_at_reset) {
+    u32 lines = level;
+    *this = IrqWord{};
+    level = lines;
+    edge = edge_at_reset;
+  }
+
+  u32 read(IrqBitmap which) const {
+    switch (which) {
+      case IrqBitmap::IGROUPR: return group;
+      case IrqBitmap::ISENABLER:
+      case IrqBitmap::ICENABLER: return enabled;
+      case IrqBitmap::ISPENDR:
+      case IrqBitmap::ICPENDR: return pending();
+      case IrqBitmap::ISACTIVER:
+      case IrqBitmap::ICACTIVER: return active;
+    }
+    return 0;
+  }
+  // `present`: the bits that a guest can change.
+  void write(IrqBitmap which, u32 value, u32 present) {
+    value &= present;
+    switch (which) {
+      case IrqBitmap::IGROUPR: group = (group & ~present) | value; break;
+      case IrqBitmap::ISENABLER: enabled |= value; break;
+      case IrqBitmap::ICENABLER: enabled &= ~value; break;
+      case IrqBitmap::ISPENDR: latch |= value; break;
+      case IrqBitmap::ICPENDR: latch &= ~value; break;
+      case IrqBitmap::ISACTIVER: active |= value; break;
+      case IrqBitmap::ICACTIVER: active &= ~value; break;
+    }
+  }
+
+  // ICFGR: two bits for each of the 16 interrupts of one half of the word; bit 1 of each = edge-triggered.
+  u32 read_icfgr(unsigned half) const {
+    u32 value = 0;
+    for (unsigned i = 0; i < 16; i++) value |= u32(bit(edge, half * 16 + i)) << (2 * i + 1);
+    return value;
+  }
+  void write_icfgr(unsigned half, u32 value, u32 present) {
+    u32 now = 0;
+    for (unsigned i = 0; i < 16; i++) now |= u32(bit(value, 2 * i + 1)) << (half * 16 + i);
+    u32 mask = present & (0xffffu << half * 16);
+    edge = (edge & ~mask) | (now & mask);
+  }
+};
+
+// A pending interrupt as one number: the smaller, the sooner. Equal priorities go by INTID.
+using IrqKey = u32;
+inline constexpr IrqKey kNoIrq = ~IrqKey{0};
+constexpr IrqKey irq_key(u8 priority, unsigned intid) { return IrqKey{priority} << 10 | intid; }
+constexpr unsigned key_intid(IrqKey key) { return key & 0x3ff; }
+constexpr u8 key_priority(IrqKey key) { return u8(key >> 10); }
+
+// The most urgent of `candidates` (bits of `word`, whose first INTID is `base`) and `best`.
+inline IrqKey most_urgent(const IrqWord& word, u32 candidates, unsigned base, IrqKey best) {
+  for (; candidates; candidates &= candidates - 1) {
+    unsigned n = unsigned(std::countr_zero(candidates));
+    IrqKey key = irq_key(word.priority[n], base + n);
+    if (key < best) best = key;
+  }
+  return best;
+}
+
+// Calls `visit(bit number)` for each bit set.
+template <class Visit>
+void for_each_bit(u32 bits, Visit visit) {
+  for (; bits; bits &= bits - 1) visit(unsigned(std::countr_zero(bits)));
+}
+
+inline constexpr unsigned kSpecialIntid = 1020;  // 1020..1023 name no interrupt
+inline constexpr unsigned kSpuriousIntid = 1023;
+
+}  // namespace sluice

@@ -1,0 +1,14 @@
+// images/lib/fdt.h: what a small program needs to know from the device tree (Devicetree Specification 0.4).
+#pragma once
+#include "lib/arm.h"
+
+struct board {
+  bool found;  // there is a device tree
+  u32 pes;
+  u64 mpidr[kMaxPes];
+  u32 gic_version;
+  u64 ram_bytes;
+};
+
+// `tree` may be anything: what is not a device tree is not found.
+struct board fdt_read(u64 tree);

@@ -1,0 +1,62 @@
+// machines/board.h: the wiring record: what a board placed where and soldered to what. The board writes it
+// while it builds; the device tree and the monitor read it. It holds facts about the machine, never text of a
+// device tree.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+#include "cpu/psci.h"
+
+namespace sluice {
+
+using PhysRange = Range<GuestPhysAddr>;
+
+// One input of the interrupt controller.
+struct InterruptInput {
+  enum class Kind : u8 { Spi = 0, Ppi = 1 };  // as the GIC device-tree binding numbers them
+  enum class Trigger : u8 { EdgeRising = 1, LevelHigh = 4 };
+  Kind kind = Kind::Spi;
+  u32 number = 0;  // SPI or PPI number: INTID - 32 or INTID - 16
+  Trigger trigger = Trigger::LevelHigh;
+};
+
+enum class Part : u8 { Pl011, Pl031, Pl061, FwCfg, VirtioMmio };
+
+struct PlacedPart {
+  Part part;
+  PhysRange window;
+  InterruptInput interrupt;  // not used by a FwCfg
+};
+
+struct PlacedPe {
+  std::string compatible;  // "arm,cortex-a57"
+  u64 mpidr = 0;           // affinity fields only
+};
+
+struct PlacedGic {
+  unsigned version = 3;
+  PhysRange distributor;
+  std::vector<PhysRange> redistributors;   // GICv3
+  std::optional<PhysRange> cpu_interface;  // GICv2
+  std::optional<u32> maintenance_ppi;      // with EL2
+};
+
+struct TimerPpis {
+  u32 secure_physical = 13, physical = 14, virtual_ = 11, hypervisor = 10;
+  std::optional<u32> hypervisor_virtual;
+};
+
+struct BoardRecord {
+  PhysRange ram;
+  std::vector<PlacedPe> pes;
+  PlacedGic gic;
+  TimerPpis timer;
+  std::optional<u32> pmu_ppi;
+  cpu::PsciConduit psci = cpu::PsciConduit::None;
+  std::vector<PlacedPart> parts;         // by address
+  std::optional<u32> power_button_line;  // of the Pl061
+};
+
+}  // namespace sluice

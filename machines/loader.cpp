@@ -1,0 +1,311 @@
+// machines/loader.cpp: see loader.h.
+#include "machines/loader.h"
+
+#include <elf.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "base/bits.h"
+#include "machines/config_error.h"
+
+namespace sluice {
+namespace {
+
+constexpr u64 kPage = 4096;
+constexpr u64 kMiB = 1 << 20;
+constexpr u64 kImageAlignment = 2 * kMiB;
+
+std::string hex(u64 value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "0x%" PRIx64, value);
+  return text;
+}
+
+std::string describe(PhysRange r) { return hex(r.first.value) + ".." + hex(r.first.value + r.size - 1); }
+
+u64 end_of(PhysRange r) { return r.first.value + r.size; }
+
+// Overflow-safe: is [address, address + size) inside `outer`?
+bool inside(PhysRange outer, GuestPhysAddr address, u64 size) {
+  u64 offset = address.value - outer.first.value;
+  return address.value >= outer.first.value && offset <= outer.size && size <= outer.size - offset;
+}
+
+template <class T>
+T field(std::span<const u8> data, size_t offset) {
+  T value;
+  std::memcpy(&value, data.data() + offset, sizeof value);
+  return value;
+}
+
+// The header of an arm64 Image, 64 bytes, little-endian.
+struct Arm64Header {
+  static constexpr size_t kSize = 64;
+  u64 text_offset, image_size, flags;
+
+  static bool matches(std::span<const u8> d) {
+    return d.size() >= kSize && std::memcmp(d.data() + 56, "ARM\x64", 4) == 0;
+  }
+  explicit Arm64Header(std::span<const u8> d)
+      : text_offset(field<u64>(d, 8)), image_size(field<u64>(d, 16)), flags(field<u64>(d, 24)) {
+    // "Where image_size is zero, text_offset can be assumed to be 0x80000."
+    if (image_size == 0) text_offset = 0x80000;
+  }
+  bool big_endian() const { return flags & 1; }
+};
+
+// An Image says only how much memory it needs. One that is an EFI program too has a section table, which
+// tells how long the file must be: a download that broke off shows here and not as a strange crash.
+void check_not_cut_off(const std::string& name, std::span<const u8> image) {
+  constexpr size_t kCoffHeader = 24, kSection = 40;  // with the "PE\0\0" in front
+  u64 pe = field<u32>(image, 60);
+  if (std::memcmp(image.data(), "MZ", 2) != 0 || pe == 0) return;
+  if (pe + kCoffHeader > image.size())
+    throw ConfigError::file(name, "truncated: the Image header is cut off");
+  if (std::memcmp(&image[pe], "PE\0\0", 4) != 0) return;
+  u64 table = pe + kCoffHeader + field<u16>(image, pe + 20);
+  for (unsigned n = 0; n < field<u16>(image, pe + 6); n++) {
+    u64 row = table + n * kSection;
+    if (row + kSection > image.size() ||
+        u64(field<u32>(image, row + 20)) + field<u32>(image, row + 16) > image.size())
+      throw ConfigError::file(name, "truncated: the file ends before its last section does");
+  }
+}
+
+std::string machine_name(u16 machine) {
+  switch (machine) {
+    case EM_386: return "x86";
+    case EM_X86_64: return "x86-64";
+    case EM_ARM: return "32-bit Arm";
+    case EM_RISCV: return "RISC-V";
+    case EM_PPC64: return "PowerPC";
+    case EM_MIPS: return "MIPS";
+    default: return "machine type " + std::to_string(machine);
+  }
+}
+
+void check_elf_header(const std::string& name, std::span<const u8> image) {
+  if (image.size() < EI_NIDENT) throw ConfigError::file(name, "truncated ELF header");
+  if (image[EI_DATA] != ELFDATA2LSB)
+    throw ConfigError::file(name, "is a big-endian ELF; only little-endian boots");
+  u16 machine = image.size() >= 20 ? field<u16>(image, 18) : u16(EM_NONE);
+  if (image[EI_CLASS] != ELFCLASS64 || machine != EM_AARCH64)
+    throw ConfigError::file(
+        name, "wrong architecture: an ELF for " + machine_name(machine) + "; this machine runs AArch64");
+  if (image.size() < sizeof(Elf64_Ehdr)) throw ConfigError::file(name, "truncated ELF header");
+  auto header = field<Elf64_Ehdr>(image, 0);
+  if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
+    throw ConfigError::file(name, "is not an executable ELF (link it first)");
+  if (header.e_phnum == 0) throw ConfigError::file(name, "has no program headers, so nothing to load");
+  if (header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phoff > image.size() ||
+      u64(header.e_phnum) * sizeof(Elf64_Phdr) > image.size() - header.e_phoff)
+    throw ConfigError::file(name, "truncated: the ELF program headers are cut off");
+}
+
+// What a file is that would otherwise be taken for a raw binary and run into the first undefined instruction;
+// nullptr: nothing that we know.
+const char* foreign_format(std::span<const u8> d) {
+  auto has = [&](size_t offset, std::string_view magic) {
+    return d.size() >= offset + magic.size() && std::memcmp(&d[offset], magic.data(), magic.size()) == 0;
+  };
+  using namespace std::string_view_literals;
+  if (has(56, "RSC\x05"sv) || has(48, "RISCV\0"sv)) return "a RISC-V Image";
+  if (has(0x202, "HdrS"sv)) return "an x86 kernel (bzImage)";
+  if (has(36, "\x18\x28\x6f\x01"sv)) return "a 32-bit Arm kernel (zImage)";
+  if (has(0, "\x27\x05\x19\x56"sv)) return "a U-Boot legacy image (uImage); give the kernel inside it";
+  if (has(0, "\xd0\x0d\xfe\xed"sv)) return "a device tree or a FIT image; give the kernel inside it";
+  if (has(0, "MZ"sv)) return "an EFI program that is not an arm64 Image";
+  if (has(0, "070701"sv) || has(0, "070702"sv)) return "a cpio archive (an initrd?)";
+  if (has(257, "ustar"sv)) return "a tar archive";
+  if (has(0, "!<arch>\n"sv)) return "an archive (a .deb package or a library)";
+  if (has(0, "BZh"sv)) return "compressed with bzip2; gzip and zstd are unpacked";
+  if (has(0, "\xfd\x37zXZ"sv)) return "compressed with xz; gzip and zstd are unpacked";
+  if (has(0, "PK\x03\x04"sv)) return "a zip archive";
+  if (has(0, "#!"sv)) return "a script";
+  return nullptr;
+}
+
+}  // namespace
+
+std::vector<u8> read_file(const std::string& path, u64 limit) {
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{std::fopen(path.c_str(), "rb"), std::fclose};
+  if (!file) throw ConfigError::file(path, std::strerror(errno));
+  std::vector<u8> bytes;
+  for (;;) {
+    size_t done = bytes.size();
+    bytes.resize(done + kMiB);
+    size_t n = std::fread(bytes.data() + done, 1, kMiB, file.get());
+    bytes.resize(done + n);
+    if (std::ferror(file.get())) throw ConfigError::file(path, std::strerror(errno));
+    if (bytes.size() > limit)
+      throw ConfigError::file(path,
+                              "does not fit into " + std::to_string(limit / kMiB) + " MiB of RAM (see -m)");
+    if (n < kMiB) return bytes;
+  }
+}
+
+void Loader::load_kernel(const std::string& path) { load_kernel_image(path, read_file(path, ram_.size)); }
+
+void Loader::load_kernel_image(const std::string& name, std::vector<u8> file) {
+  if (file.empty()) throw ConfigError::file(name, "is empty");
+  std::vector<u8> image = decompress_kernel(name, std::move(file), ram_.size);
+  if (image.size() >= SELFMAG && std::memcmp(image.data(), ELFMAG, SELFMAG) == 0)
+    load_elf(name, image);
+  else if (Arm64Header::matches(image))
+    load_arm64_image(name, std::move(image));
+  else
+    load_raw(name, std::move(image));
+}
+
+void Loader::load_arm64_image(const std::string& name, std::vector<u8> image) {
+  format_ = KernelFormat::Arm64Image;
+  Arm64Header header{image};
+  if (header.big_endian())
+    throw ConfigError::file(name, "is a big-endian arm64 Image; only little-endian boots");
+  check_not_cut_off(name, image);
+  u64 offset = header.text_offset;
+  if (offset > ram_.size) throw ConfigError::file(name, "text_offset " + hex(offset) + " is outside RAM");
+  // The first page of RAM stays free, as with a boot loader that lives there.
+  if (offset < kPage) offset += kImageAlignment;
+  GuestPhysAddr address{align_up(ram_.first.value, kImageAlignment) + offset};
+  u64 size = std::max<u64>(header.image_size, image.size());
+  boot_.entry = address;
+  add({"kernel", address, std::move(image), size}, name);
+  kernel_first_ = address;
+  kernel_end_ = address + size;
+}
+
+// A file without a header follows the boot protocol as kernels before 3.17 did: at 0x80000, device tree in
+// x0.
+void Loader::load_raw(const std::string& name, std::vector<u8> image) {
+  if (const char* format = foreign_format(image))
+    throw ConfigError::file(name, std::string{"is not a kernel for this machine: "} + format);
+  format_ = KernelFormat::Raw;
+  constexpr u64 kRawOffset = 0x80000;
+  GuestPhysAddr address = ram_.first + kRawOffset;
+  u64 size = image.size();
+  boot_.entry = address;
+  add({"kernel", address, std::move(image), size}, name);
+  kernel_first_ = address;
+  kernel_end_ = address + size;
+}
+
+void Loader::load_elf(const std::string& name, const std::vector<u8>& image) {
+  format_ = KernelFormat::Elf;
+  check_elf_header(name, image);
+  auto header = field<Elf64_Ehdr>(image, 0);
+  boot_.entry = {header.e_entry};
+  kernel_first_ = {~u64{0}};
+  for (unsigned n = 0; n < header.e_phnum; n++) {
+    auto segment = field<Elf64_Phdr>(image, header.e_phoff + n * sizeof(Elf64_Phdr));
+    if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
+    if (segment.p_filesz > segment.p_memsz)
+      throw ConfigError::file(name, "corrupt: p_filesz exceeds p_memsz");
+    if (segment.p_offset > image.size() || segment.p_filesz > image.size() - segment.p_offset)
+      throw ConfigError::file(name, "truncated: segment " + std::to_string(n) + " is cut off");
+    // e_entry is a virtual address: where the program is linked for another place than it is loaded at,
+    // follow.
+    u64 into = header.e_entry - segment.p_vaddr;
+    if ((segment.p_flags & PF_X) && header.e_entry >= segment.p_vaddr && into < segment.p_memsz)
+      boot_.entry = {segment.p_paddr + into};
+    auto first = image.begin() + ptrdiff_t(segment.p_offset);
+    add({"segment " + std::to_string(n),
+         {segment.p_paddr},
+         std::vector<u8>(first, first + ptrdiff_t(segment.p_filesz)),
+         segment.p_memsz},
+        name);
+    kernel_first_ = std::min(kernel_first_, GuestPhysAddr{segment.p_paddr});
+    kernel_end_ = std::max(kernel_end_, GuestPhysAddr{segment.p_paddr + segment.p_memsz});
+  }
+  if (segments_.empty()) throw ConfigError::file(name, "has no loadable segment");
+  if (!inside(ram_, boot_.entry, 4) || !is_aligned(boot_.entry.value, 4))
+    throw ConfigError::file(
+        name, "entry point " + hex(boot_.entry.value) + " is not in RAM (" + describe(ram_) + ")");
+}
+
+void Loader::load_initrd(const std::string& path) {
+  std::vector<u8> bytes = read_file(path, ram_.size);
+  if (bytes.empty()) throw ConfigError::file(path, "is empty");
+  u64 offset = std::min(ram_.size / 2, 128 * kMiB);
+  GuestPhysAddr address{align_up(std::max((ram_.first + offset).value, kernel_end_.value), kPage)};
+  u64 size = bytes.size();
+  add({"initrd", address, std::move(bytes), size}, path);
+  initrd_ = PhysRange{address, size};
+}
+
+// After the initrd, or where an initrd would be, 2 MiB aligned. A bare-metal program is not told where; it
+// finds the tree at the start of RAM when its own image leaves room there.
+std::optional<GuestPhysAddr> Loader::device_tree_address() const {
+  if (format_ == KernelFormat::Elf && !segments_.empty() && !initrd_) {
+    if (kernel_first_.value > ram_.first.value) return ram_.first;
+    return std::nullopt;
+  }
+  u64 after = initrd_ ? end_of(*initrd_)
+                      : std::max((ram_.first + std::min(ram_.size / 2, 128 * kMiB)).value, kernel_end_.value);
+  u64 address = align_up(after, kImageAlignment);
+  if (!inside(ram_, {address}, 1)) return std::nullopt;
+  return GuestPhysAddr{address};
+}
+
+u64 Loader::device_tree_room() const {
+  auto address = device_tree_address();
+  if (!address) return 0;
+  u64 end = end_of(ram_);
+  for (const LoadSegment& s : segments_)
+    if (s.address.value >= address->value) end = std::min(end, s.address.value);
+  return end - address->value;
+}
+
+void Loader::place_device_tree(std::vector<u8> blob) {
+  auto address = device_tree_address();
+  bool wanted = format_ != KernelFormat::Elf;
+  if (!address || blob.size() > device_tree_room()) {
+    // A bare-metal program that fills the start of RAM does without a tree.
+    if (!wanted) return;
+    throw ConfigError::file("device tree",
+                            "its " + std::to_string(blob.size()) +
+                                " bytes do not fit into RAM behind kernel and initrd (see -m)");
+  }
+  u64 size = blob.size();
+  add({"device tree", *address, std::move(blob), size}, "device tree");
+  if (wanted) boot_.x[0] = address->value;
+}
+
+PhysRange Loader::free_ram() const {
+  std::vector<PhysRange> taken;
+  for (const LoadSegment& s : segments_) taken.push_back({s.address, s.size});
+  std::sort(taken.begin(), taken.end(), [](PhysRange a, PhysRange b) { return a.first < b.first; });
+  taken.push_back({ram_.first + ram_.size, 0});
+  PhysRange best{ram_.first, 0};
+  u64 from = ram_.first.value;
+  for (PhysRange t : taken) {
+    u64 to = align_down(t.first.value, kPage);
+    if (to > from && to - from > best.size) best = {{from}, to - from};
+    from = align_up(end_of(t), kPage);
+  }
+  return best;
+}
+
+void Loader::add(LoadSegment segment, const std::string& file) {
+  PhysRange range{segment.address, segment.size};
+  if (!inside(ram_, segment.address, segment.size))
+    throw ConfigError::file(file, segment.what + " (" + std::to_string(segment.size) + " bytes at " +
+                                      hex(segment.address.value) + ") does not fit into RAM (" +
+                                      describe(ram_) + "; see -m)");
+  for (const LoadSegment& other : segments_) {
+    PhysRange taken{other.address, other.size};
+    if (range.first.value < end_of(taken) && taken.first.value < end_of(range))
+      throw ConfigError::file(file, segment.what + " at " + describe(range) + " overlaps " + other.what +
+                                        " at " + describe(taken));
+  }
+  segments_.push_back(std::move(segment));
+}
+
+}  // namespace sluice

@@ -1,0 +1,225 @@
+// machines/virt.cpp: see virt.h.
+#include "machines/virt.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/a64/decoder.h"
+#include "machines/config_error.h"
+
+namespace sluice {
+namespace {
+
+using Trigger = InterruptInput::Trigger;
+
+constexpr GuestPhysAddr kGicDistributor{0x08000000}, kGicCpuInterface{0x08010000},
+    kGicRedistributors{0x080a0000};
+constexpr GuestPhysAddr kUart{0x09000000}, kRtc{0x09010000}, kFwCfg{0x09020000}, kGpio{0x09030000};
+constexpr GuestPhysAddr kVirtioMmio{0x0a000000};
+constexpr GuestPhysAddr kRam{0x40000000};
+// What the device tree says: the room in the map, not the size of what is there.
+constexpr u64 kGicWindow = 0x10000, kRedistributorWindow = 0xf60000, kPrimecellWindow = 0x1000;
+
+constexpr u32 kUartSpi = 1, kRtcSpi = 2, kGpioSpi = 7, kVirtioSpi = 16;
+constexpr u32 kPmuPpi = 7, kPpiBase = 16;  // PPI n is INTID 16 + n
+constexpr unsigned kSpis = 256;
+
+// Numbers of the initiators on the bus; virtio-mmio slots follow.
+constexpr u16 kFwCfgInitiator = 1, kVirtioInitiator = 16;
+
+}  // namespace
+
+Virt::Virt(VirtConfig config, Clock& clock, ByteStream& serial) : config_(std::move(config)), clock_(clock) {
+  Topology::Transaction wiring{topology_};
+  system_ = std::make_unique<AddressSpace>(topology_, "memory", memory_);
+  add_gic();
+  add_uart(serial);
+  add_rtc();
+  add_fw_cfg();
+  add_gpio();
+  add_virtio_slots();
+  add_ram();
+  wiring.commit();
+  add_pes();
+}
+
+// The PEs stop before anything that they use goes.
+Virt::~Virt() { pes_->stop(); }
+
+void Virt::place(GuestPhysAddr address, std::shared_ptr<Region> region) {
+  Topology::Transaction{topology_}.add(*memory_, address.value, std::move(region));
+}
+
+void Virt::record(Part part, PhysRange window, u32 spi, Trigger trigger) {
+  record_.parts.push_back({part, window, {InterruptInput::Kind::Spi, spi, trigger}});
+}
+
+u64 Virt::affinity(unsigned pe) const {
+  // A cluster is as large as one SGI target list: 16 PEs with a GICv3, 8 with a GICv2.
+  unsigned cluster = config_.gic_version == 2 ? 8 : 16;
+  return u64{pe / cluster} << 8 | pe % cluster;
+}
+
+void Virt::add_gic() {
+  PlacedGic& gic = record_.gic;
+  gic.version = config_.gic_version;
+  gic.distributor = {kGicDistributor, kGicWindow};
+  if (config_.gic_version == 2) {
+    gicv2_ = std::make_unique<Gicv2>(Gicv2::Config{.pes = config_.pes, .spis = kSpis});
+    gic_ = gicv2_.get();
+    gic.cpu_interface = PhysRange{kGicCpuInterface, kGicWindow};
+    place(kGicDistributor,
+          std::make_shared<MmioRegion>("gic_dist", Gicv2::kDistributorSize, gic_->distributor(), nullptr));
+    place(kGicCpuInterface, std::make_shared<MmioRegion>("gic_cpu", Gicv2::kCpuInterfaceSize,
+                                                         gicv2_->cpu_interface(), nullptr));
+    return;
+  }
+  Gicv3::Config wanted{.pes = config_.pes, .affinities = {}, .spis = kSpis};
+  for (unsigned pe = 0; pe < config_.pes; pe++) wanted.affinities.push_back(affinity(pe));
+  gicv3_ = std::make_unique<Gicv3>(wanted);
+  gic_ = gicv3_.get();
+  gic.redistributors.push_back({kGicRedistributors, kRedistributorWindow});
+  place(kGicDistributor,
+        std::make_shared<MmioRegion>("gicv3_dist", Gicv3::kDistributorSize, gic_->distributor(), nullptr));
+  place(kGicRedistributors,
+        std::make_shared<MmioRegion>("gicv3_redist", config_.pes * Gicv3::kRedistributorStride,
+                                     gicv3_->redistributors(), nullptr));
+}
+
+SysregPort* Virt::gic_cpu_interface(unsigned pe) { return gicv3_ ? &gicv3_->cpu_interface(pe) : nullptr; }
+
+void Virt::add_uart(ByteStream& serial) {
+  uart_ = std::make_unique<Pl011>(gic_->spi(kUartSpi), serial);
+  place(kUart, std::make_shared<MmioRegion>("pl011", kPrimecellWindow, *uart_, nullptr));
+  record(Part::Pl011, {kUart, kPrimecellWindow}, kUartSpi, Trigger::LevelHigh);
+}
+
+void Virt::add_rtc() {
+  rtc_ = std::make_unique<Pl031>(clock_, config_.rtc_start, gic_->spi(kRtcSpi));
+  place(kRtc, std::make_shared<MmioRegion>("pl031", kPrimecellWindow, *rtc_, nullptr));
+  record(Part::Pl031, {kRtc, kPrimecellWindow}, kRtcSpi, Trigger::LevelHigh);
+}
+
+void Virt::add_fw_cfg() {
+  fw_cfg_ = std::make_unique<FwCfg>(DmaPort{*system_, MemTxAttrs::device(kFwCfgInitiator, 0)});
+  fw_cfg_->add_item_u16(FwCfg::kNbCpus, u16(config_.pes));
+  fw_cfg_->add_item_u16(FwCfg::kMaxCpus, u16(config_.pes));
+  fw_cfg_->add_item_u64(FwCfg::kRamSize, config_.ram_size);
+  fw_cfg_->add_item_u16(FwCfg::kNoGraphic, 1);
+  fw_cfg_->add_item_u16(FwCfg::kBootMenu, 0);
+  place(kFwCfg, std::make_shared<MmioRegion>("fwcfg", FwCfg::kRegionSize, *fw_cfg_, &fw_cfg_->lock()));
+  record(Part::FwCfg, {kFwCfg, FwCfg::kRegionSize}, 0, Trigger::LevelHigh);
+}
+
+void Virt::add_gpio() {
+  gpio_ = std::make_unique<Pl061>(gic_->spi(kGpioSpi));
+  place(kGpio, std::make_shared<MmioRegion>("pl061", kPrimecellWindow, *gpio_, nullptr));
+  record(Part::Pl061, {kGpio, kPrimecellWindow}, kGpioSpi, Trigger::LevelHigh);
+  record_.power_button_line = kPowerButtonLine;
+  power_button_release_ =
+      std::make_unique<Clock::Timer>(clock_, [this] { gpio_->set_line(kPowerButtonLine, false); });
+}
+
+void Virt::add_virtio_slots() {
+  for (unsigned n = 0; n < kVirtioSlots; n++) {
+    GuestPhysAddr address = kVirtioMmio + n * VirtioMmio::kRegionSize;
+    DmaPort dma{*system_, MemTxAttrs::device(u16(kVirtioInitiator + n), 0)};
+    virtio_[n] = std::make_unique<VirtioMmio>(
+        dma, gic_->spi(kVirtioSpi + n), clock_,
+        VirtioMmioOptions{.force_legacy = config_.virtio_mmio_legacy, .access_platform = false});
+    place(address, std::make_shared<MmioRegion>("virtio-mmio", VirtioMmio::kRegionSize, *virtio_[n],
+                                                &virtio_[n]->lock()));
+    // The line is a level, but the tree has said "edge" from the beginning, and drivers expect it.
+    record(Part::VirtioMmio, {address, VirtioMmio::kRegionSize}, kVirtioSpi + n, Trigger::EdgeRising);
+  }
+}
+
+void Virt::add_ram() {
+  auto ram = GuestRam::create("mach-virt.ram", config_.ram_size);
+  if (!ram)
+    throw ConfigError::usage("cannot have " + std::to_string(config_.ram_size >> 20) +
+                             " MiB of RAM: " + ram.error());
+  ram_ = *ram;
+  place(kRam, std::make_shared<RamRegion>("mach-virt.ram", ram_));
+  record_.ram = {kRam, config_.ram_size};
+}
+
+void Virt::add_pes() {
+  pes_ = std::make_unique<cpu::PeGroup>(hub_, clock_, config_.group);
+  pes_->on_power_up([this](unsigned pe) { gic_->reset_cpu_interface(pe); });
+  auto decoder = std::make_shared<const cpu::a64::Decoder>(config_.model.features);
+  for (unsigned n = 0; n < config_.pes; n++) {
+    cpu::PeWiring wiring;
+    wiring.model = config_.model;
+    wiring.index = n;
+    wiring.affinity = affinity(n);
+    wiring.clock = &clock_;
+    wiring.hub = &hub_;
+    wiring.memory = system_.get();
+    wiring.gic = gic_cpu_interface(n);
+    wiring.semihosting = config_.semihosting;
+    wiring.psci = cpu::PsciConduit::Hvc;
+    wiring.direct_tlb = config_.direct_tlb;
+    wiring.decoder = decoder;
+    wiring.virtual_timer = gic_->ppi(n, kPpiBase + record_.timer.virtual_);
+    wiring.physical_timer = gic_->ppi(n, kPpiBase + record_.timer.physical);
+    wiring.pmu_overflow = gic_->ppi(n, kPpiBase + kPmuPpi);
+    cpu::Pe& pe = pes_->add(std::make_unique<cpu::Pe>(wiring), {});
+    gic_->connect(n, pe.irq_line(), pe.fiq_line());
+    record_.pes.push_back({std::string{config_.model.dt_compatible}, affinity(n)});
+  }
+  record_.psci = cpu::PsciConduit::Hvc;
+  if (config_.model.pmu_version != 0) record_.pmu_ppi = kPmuPpi;
+}
+
+void Virt::plug(std::unique_ptr<VirtioDevice> device, std::optional<unsigned> slot) {
+  if (slot && *slot >= kVirtioSlots)
+    throw ConfigError::usage("virtio-mmio-bus." + std::to_string(*slot) + ": there are slots 0 to 31");
+  if (slot && virtio_[*slot]->device())
+    throw ConfigError::usage("virtio-mmio-bus." + std::to_string(*slot) + ": the slot is taken");
+  for (unsigned n = kVirtioSlots; n-- > 0 && !slot;)
+    if (!virtio_[n]->device()) slot = n;
+  if (!slot) throw ConfigError::usage("all 32 virtio-mmio slots are taken");
+  virtio_[*slot]->plug(std::move(device));
+}
+
+void Virt::load(const std::vector<LoadSegment>& segments) {
+  for (const LoadSegment& s : segments) {
+    u64 offset = s.address - kRam;
+    u8* at = ram_->host() + offset;
+    if (!s.bytes.empty()) std::memcpy(at, s.bytes.data(), s.bytes.size());
+    std::memset(at + s.bytes.size(), 0, s.size - s.bytes.size());
+    ram_->note_write(offset, s.size);
+  }
+}
+
+void Virt::set_boot(const BootInfo& boot) {
+  cpu::BootState state{.powered = true, .pc = boot.entry.value};
+  std::copy(std::begin(boot.x), std::end(boot.x), std::begin(state.x));
+  pes_->set_boot(0, state);
+}
+
+// Masters first, so that nothing is in flight when the rest forgets its state.
+void Virt::reset_devices() {
+  CompletionScope completion;
+  for (auto& slot : virtio_) {
+    std::lock_guard lock{slot->lock()};
+    slot->reset();
+  }
+  {
+    std::lock_guard lock{fw_cfg_->lock()};
+    fw_cfg_->reset();
+  }
+  gpio_->reset();
+  rtc_->reset();
+  uart_->reset();
+  gic_->reset();
+}
+
+void Virt::press_power_button() {
+  constexpr u64 kPressedNs = 100'000'000;  // longer than any driver's debouncing
+  gpio_->set_line(kPowerButtonLine, true);
+  power_button_release_->arm(clock_.now_ns() + kPressedNs);
+}
+
+}  // namespace sluice

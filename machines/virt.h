@@ -1,0 +1,129 @@
+// machines/virt.h: the `virt` board: memory map, interrupts and device tree as kernels and firmware for the
+// board of that name expect them. Wiring only: what the parts do is in devices/ and cpu/.
+//
+//   0x08000000 GIC distributor            SPI  1  PL011   0x09000000
+//   0x08010000 GICv2 CPU interface        SPI  2  PL031   0x09010000
+//   0x080a0000 GICv3 redistributors               fw_cfg  0x09020000
+//   0x0a000000 32 virtio-mmio slots       SPI  7  PL061   0x09030000 (line 3: power button)
+//   0x40000000 RAM                        SPI 16+n virtio-mmio slot n
+#pragma once
+#include <array>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "cpu/models.h"
+#include "cpu/pe_group.h"
+#include "devices/char/pl011.h"
+#include "devices/fw_cfg.h"
+#include "devices/gic/gicv2.h"
+#include "devices/gic/gicv3.h"
+#include "devices/gpio/pl061.h"
+#include "devices/timer/pl031.h"
+#include "devices/virtio/virtio_mmio.h"
+#include "machines/board.h"
+#include "machines/loader.h"
+#include "memory/address_space.h"
+
+namespace sluice {
+
+struct VirtConfig {
+  u64 ram_size = u64{128} << 20;
+  unsigned pes = 1;
+  cpu::CpuModel model;
+  unsigned gic_version = 2;
+  bool virtio_mmio_legacy = true;
+  bool direct_tlb = false;
+  cpu::GroupOptions group;
+  SemihostingHandler* semihosting = nullptr;  // outlives the board
+  u64 rtc_start = 0;                          // seconds since 1970 at virtual time 0
+};
+
+// -machine virt,NAME=VALUE. Where a feature does not exist yet, only the value that says so is accepted.
+struct VirtProperty {
+  const char* name;
+  const char* help;
+  const char* only_value;  // nullptr: looked at by parse_virt_properties
+};
+std::span<const VirtProperty> virt_properties();
+
+struct VirtChoices {
+  unsigned gic_version = 2;
+  bool device_tree_randomness = true;
+};
+// Throws ConfigError. The names have been checked against virt_properties().
+VirtChoices parse_virt_properties(const std::vector<std::pair<std::string, std::string>>& properties,
+                                  unsigned pes);
+
+class Virt {
+ public:
+  static constexpr unsigned kVirtioSlots = 32;
+  static constexpr unsigned kPowerButtonLine = 3;
+  static constexpr unsigned kMaxPes = 16;
+
+  // `serial` outlives the board. Throws ConfigError when the host has no room for the RAM.
+  Virt(VirtConfig config, Clock& clock, ByteStream& serial);
+  ~Virt();
+  Virt(const Virt&) = delete;
+  Virt& operator=(const Virt&) = delete;
+
+  // Into the slot, or into the highest free one: the order in which guests number their disks depends on it.
+  // Before the machine runs. Throws ConfigError.
+  void plug(std::unique_ptr<VirtioDevice> device, std::optional<unsigned> slot = {});
+  // Copies what the loader collected into RAM; on a reset again, because the last run has changed it.
+  void load(const std::vector<LoadSegment>& segments);
+  // Where PE 0 starts at the next reset of the PEs; the others wait for PSCI CPU_ON.
+  void set_boot(const BootInfo& boot);
+  // Every device as after power-on. The PEs do not run.
+  void reset_devices();
+  void press_power_button();
+
+  const VirtConfig& config() const { return config_; }
+  const BoardRecord& record() const { return record_; }
+  InvalidationHub& hub() { return hub_; }
+  Topology& topology() { return topology_; }
+  AddressSpace& system() { return *system_; }
+  cpu::PeGroup& pes() { return *pes_; }
+  InterruptController& gic() { return *gic_; }
+  // Backs the ICC_* system registers of a PE; nullptr with a GICv2, whose CPU interface is memory mapped.
+  SysregPort* gic_cpu_interface(unsigned pe);
+  Pl011& uart() { return *uart_; }
+  u64 affinity(unsigned pe) const;
+
+ private:
+  void add_ram();
+  void add_gic();
+  void add_uart(ByteStream& serial);
+  void add_rtc();
+  void add_fw_cfg();
+  void add_gpio();
+  void add_virtio_slots();
+  void add_pes();
+  void place(GuestPhysAddr address, std::shared_ptr<Region> region);
+  void record(Part part, PhysRange window, u32 spi, InterruptInput::Trigger trigger);
+
+  const VirtConfig config_;
+  Clock& clock_;
+  BoardRecord record_;
+  InvalidationHub hub_;
+  Topology topology_{hub_};
+  std::shared_ptr<GuestRam> ram_;
+  std::shared_ptr<Container> memory_ = std::make_shared<Container>("system", kWholeSpace);
+  std::unique_ptr<AddressSpace> system_;
+  std::unique_ptr<Gicv2> gicv2_;
+  std::unique_ptr<Gicv3> gicv3_;
+  InterruptController* gic_ = nullptr;
+  // Destroyed after the devices, which may still drive its interrupts, and before the GIC, which it drives.
+  std::unique_ptr<cpu::PeGroup> pes_;
+  std::unique_ptr<Pl011> uart_;
+  std::unique_ptr<Pl031> rtc_;
+  std::unique_ptr<FwCfg> fw_cfg_;
+  std::unique_ptr<Pl061> gpio_;
+  std::unique_ptr<Clock::Timer> power_button_release_;
+  std::array<std::unique_ptr<VirtioMmio>, kVirtioSlots> virtio_;
+};
+
+}  // namespace sluice

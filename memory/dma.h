@@ -1,0 +1,138 @@
+// memory/dma.h: how a device reaches memory: single transactions, and host pointers that can be revoked.
+#pragma once
+#include <memory>
+#include <mutex>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "memory/translate.h"
+
+namespace sluice {
+
+// A device's window on memory: an address space, and who it is. The attributes go with every transaction.
+class DmaPort {
+ public:
+  DmaPort(const AddressSpace& space, MemTxAttrs attrs) : space_(&space), attrs_(attrs) {}
+  MemTxResult read(u64 address, std::span<std::byte> bytes) const {
+    return space_->read(GuestPhysAddr{address}, bytes, attrs_);
+  }
+  MemTxResult write(u64 address, std::span<const std::byte> bytes) const {
+    return space_->write(GuestPhysAddr{address}, bytes, attrs_);
+  }
+  MemTxResult load(u64 address, unsigned size, u64& value) const {
+    return space_->load(GuestPhysAddr{address}, size, value, attrs_);
+  }
+  MemTxResult store(u64 address, unsigned size, u64 value) const {
+    return space_->store(GuestPhysAddr{address}, size, value, attrs_);
+  }
+  const AddressSpace& space() const { return *space_; }
+  MemTxAttrs attrs() const { return attrs_; }
+  DmaPort with_attrs(MemTxAttrs attrs) const { return {*space_, attrs}; }
+
+ private:
+  const AddressSpace* space_;
+  MemTxAttrs attrs_;
+};
+
+class DmaMapper;
+
+// Guest memory as host pointers, for as long as no IOMMU on the way and no memory map change takes it back.
+// Where the guest address is not plain RAM, a bounce buffer stands in; it is filled, and written back, with
+// the port's attributes. Made by DmaMapper, which outlives it. Movable; one thread at a time uses it.
+class DmaMapping {
+  struct State;
+
+ public:
+  DmaMapping();
+  DmaMapping(DmaMapping&& other) noexcept;
+  DmaMapping& operator=(DmaMapping&& other) noexcept;
+  ~DmaMapping();  // without unmap(): a bounce buffer is not written back
+
+  // Uses the pointers. An unmap of what the mapping depends on is complete only when no pin is held:
+  // hardware, too, waits for transactions in flight. So hold it for one host read or write, never while
+  // waiting for the guest.
+  class Pin {
+   public:
+    Pin(Pin&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    Pin& operator=(Pin&&) = delete;
+    ~Pin();
+    // False: the mapping has been revoked. Use the DmaPort, or map again.
+    explicit operator bool() const { return state_ != nullptr; }
+    std::span<const std::span<std::byte>> spans() const;
+
+   private:
+    friend DmaMapping;
+    explicit Pin(State* state) : state_(state) {}
+    State* state_;
+  };
+  Pin pin();
+  bool revoked() const;
+  bool bounced() const;
+  u64 length() const;
+  explicit operator bool() const { return state_ != nullptr; }
+  // Ends the mapping; no pin is held. The device has produced the first `written` bytes: a bounce buffer is
+  // written back, and whoever has translated code from that RAM is told.
+  MemTxResult unmap(u64 written);
+
+ private:
+  friend DmaMapper;
+  explicit DmaMapping(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Makes and tracks the mappings of one device. Any thread.
+class DmaMapper final : private InvalidationHolder {
+ public:
+  static constexpr u64 kMaxLength = u64{1} << 30;
+  static constexpr u64 kMaxBounce = u64{16} << 20;  // of all bounce buffers of this device at a time
+  static constexpr size_t kMaxSpans = 4096;         // more pieces than this are bounced
+
+  explicit DmaMapper(DmaPort port);
+  ~DmaMapper();  // every mapping has ended
+  DmaMapper(const DmaMapper&) = delete;
+  DmaMapper& operator=(const DmaMapper&) = delete;
+
+  // Access::Read: the device reads memory; Write: it writes; ReadWrite: both. All or nothing: when a part is
+  // refused or missing, `result` says why, the IOMMU has recorded it, and the mapping is empty.
+  struct Mapped {
+    DmaMapping mapping;
+    MemTxResult result;
+  };
+  Mapped map(u64 address, u64 length, Access access);
+
+  size_t live() const;  // mappings not yet ended: not zero when the device is idle means a leak
+  struct Counters {
+    u64 mapped = 0, bounced = 0, revoked = 0;
+  };
+  Counters counters() const;
+
+ private:
+  friend DmaMapping;
+  enum class Walked : u8 { Direct, NeedsBounce, Failed };
+  struct Link;
+  void receive(const Invalidation& message) override;
+  void on_unmap(const IommuRegion& region, const IommuUnmap& unmap);
+  template <class F>
+  void revoke_if(F&& depends);
+  void update_pending();
+  void follow(const DmaMapping::State& state);
+  Walked walk(DmaMapping::State& state, MemTxResult& result);
+  bool unchanged(const DmaMapping::State& state, u64 topology) const;
+  MemTxResult fill_bounce(DmaMapping::State& state);
+  void enlist(DmaMapping::State& state);
+  void delist(DmaMapping::State& state);
+  bool add_pin(DmaMapping::State& state);
+  void drop_pin(DmaMapping::State& state);
+
+  const DmaPort port_;
+  mutable std::mutex mutex_;  // of the list and of every State's revoked, pins and pending_since
+  std::vector<DmaMapping::State*> states_;
+  u64 bounce_bytes_ = 0;
+  Counters counters_;
+  std::mutex links_mutex_;  // never taken by a callback
+  std::unordered_map<const IommuRegion*, std::unique_ptr<Link>> links_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,17 @@
+#include "memory/iommu_region.h"
+
+namespace sluice {
+
+IommuRegion::~IommuRegion() {
+  // Whoever still holds something of ours forgets it before the address can mean another region to it.
+  unmaps_.publish({.all_indexes = true});
+  hub_.region_died();
+}
+
+Ticket IommuRegion::publish_unmap(const IommuUnmap& unmap) {
+  epoch_.fetch_add(1, std::memory_order_seq_cst);
+  unmaps_.publish(unmap);
+  return hub_.ticket();
+}
+
+}  // namespace sluice

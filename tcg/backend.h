@@ -1,0 +1,29 @@
+// tcg/backend.h: what the run loop asks of a code generator.
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+
+#include "tcg/block_cache.h"
+#include "tcg/exec_state.h"
+#include "tcg/ir/block.h"
+
+namespace sluice::tcg {
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  // Fills `out.code`, `out.sites`; false: the code arena is full (reset() it and try again).
+  virtual bool compile(const ir::Block& block, TranslatedBlock& out) = 0;
+  virtual void enter(ExecState& state, const void* code) noexcept = 0;
+  virtual void link(ChainSite& site, const void* code) = 0;
+  virtual void unlink(ChainSite& site) = 0;
+  virtual void reset() = 0;
+  // The host code of the block compiled last, for -d out_asm.
+  virtual std::string disassemble_latest() const = 0;
+};
+
+// The x86-64 back end, or null where the host is something else or lacks SSE4.1 and POPCNT-era basics.
+std::unique_ptr<Backend> make_jit(size_t code_bytes, bool icount);
+
+}  // namespace sluice::tcg

@@ -1,0 +1,41 @@
+// tcg/exec_state.h: the part of a PE's state that translated code itself needs, whatever the guest
+// architecture. The guest's own registers follow in a struct that derives from it (cpu/state.h). Offsets are
+// part of the contract with generated code: everything here is reachable with an 8-bit displacement from the
+// state pointer.
+#pragma once
+#include <atomic>
+
+#include "base/types.h"
+
+namespace sluice::tcg {
+
+class Guest;
+class Vcpu;
+struct SoftTlbSet;
+struct JumpCacheEntry;
+
+struct alignas(64) ExecState {
+  std::atomic<u32> attention{0};  // non-zero: leave translated code at the next poll (any thread may set it)
+  u32 leave = 0;                  // set by a helper: leave translated code when it returns (own thread only)
+  u64 pc = 0;                     // valid whenever no translated code runs, and in helpers that ask for it
+  i64 icount_left = 0;            // instructions this time slice may still run (icount mode)
+  SoftTlbSet* bank = nullptr;     // soft TLB of data accesses in the current context
+  SoftTlbSet* unprivileged_bank = nullptr;  // the same for LDTR/STTR
+  JumpCacheEntry* jump_cache = nullptr;     // VA -> translated code, of the current context and mode
+  u64 mode = 0;                             // the guest's mode word: part of the key of every block
+  u32 fpcr = 0;                             // Arm FPCR and the cumulative bits of FPSR, for the FP ops
+  u32 fpsr = 0;                // (bits that x86 MXCSR has gathered since are merged on every exit)
+  u32 guest_mxcsr = 0x1f80;    // the host's MXCSR while translated code runs: rounding mode and sticky bits
+  u32 in_translated_code = 0;  // MXCSR is the guest's now (also in helpers)
+  Vcpu* vcpu = nullptr;
+  Guest* guest = nullptr;
+  // What a slow path of translated code hands to C++ (tcg/memory_access.cpp) and back.
+  u64 slow_address = 0;
+  u32 slow_op = 0;     // packed MemOp
+  u32 slow_unrun = 0;  // guest instructions of the block behind this one (icount mode gives them back)
+  u64 slow_value[2] = {};
+  u64 link_site = 0;  // the exit through which translated code came back, for chaining; 0: none
+};
+static_assert(sizeof(ExecState) <= 256);
+
+}  // namespace sluice::tcg

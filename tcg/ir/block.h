@@ -1,0 +1,55 @@
+// tcg/ir/block.h: a block of IR in SSA form: straight-line code with side exits and one terminal op at the
+// end.
+#pragma once
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tcg/ir/ops.h"
+
+namespace sluice::tcg::ir {
+
+using ValueId = u16;
+inline constexpr ValueId kNoValue = 0xffff;
+
+// A reference to the result of an earlier instruction of the same block.
+struct Value {
+  ValueId id = kNoValue;
+  Type type = Type::Void;
+  explicit operator bool() const { return id != kNoValue; }
+};
+
+struct Inst {
+  Op op{};
+  Type type = Type::Void;  // of the result; for ops without one, of the operation (Store: the stored value)
+  u8 esize = 0;
+  u8 aux = 0;
+  u16 guest_offset = 0;  // bytes from Block::pc to the guest instruction that this op belongs to
+  ValueId args[4] = {kNoValue, kNoValue, kNoValue, kNoValue};
+  u64 imm = 0;
+};
+static_assert(sizeof(Inst) == 24);
+
+// Branch kinds of ExitIndirect (aux).
+enum class IndirectKind : u8 { Jump, Call, Return };
+
+struct Block {
+  static constexpr size_t kMaxInsts = 8000;
+  u64 pc = 0;  // guest address of the first instruction
+  u64 mode = 0;
+  u32 guest_bytes = 0;  // length of guest code covered
+  u32 guest_insns = 0;
+  // FPCR lets the host's FPU give Arm's results for single and double precision up to NaNs (no
+  // flush-to-zero): the back end may emit FP ops inline. Set by the front end.
+  bool fp_inline = false;
+  std::vector<Inst> insts;
+
+  void clear() { insts.clear(), guest_bytes = guest_insns = 0, fp_inline = false; }
+};
+
+// A human reads it; the ir tests compare it.
+std::string print(const Block& block);
+// "" when the block is well formed, else what is wrong: operand types and counts, SSA order, terminal op.
+std::string verify(const Block& block);
+
+}  // namespace sluice::tcg::ir

@@ -1,0 +1,33 @@
+// tcg/ir/mem_op.h: what a guest memory access is, packed into an IR immediate.
+#pragma once
+#include "base/types.h"
+
+namespace sluice::tcg::ir {
+
+struct MemOp {
+  u8 log2_size = 3;           // 0..4: 1 to 16 bytes
+  bool sign_extend = false;   // Load: sign-extend to the op's type
+  bool unprivileged = false;  // LDTR/STTR: with EL0's rights
+  bool aligned = false;       // must be naturally aligned whatever SCTLR.A says (exclusive, ordered, atomic)
+  bool acquire = false;       // Load: LDAR, LDAPR
+  bool release = false;       // Store: STLR
+  // A store probe: an access that is checked, and faults, as a write although it reads (atomics).
+  bool as_write = false;
+  // No alignment is required, whatever SCTLR.A says: several elements in one access (LD1, ST1, ...).
+  bool any_alignment = false;
+
+  constexpr unsigned size() const { return 1u << log2_size; }
+  constexpr u64 pack() const {
+    return log2_size | u64(sign_extend) << 3 | u64(unprivileged) << 4 | u64(aligned) << 5 |
+           u64(acquire) << 6 | u64(release) << 7 | u64(as_write) << 8 | u64(any_alignment) << 9;
+  }
+  static constexpr MemOp unpack(u64 v) {
+    return {u8(v & 7),        bool(v >> 3 & 1), bool(v >> 4 & 1), bool(v >> 5 & 1),
+            bool(v >> 6 & 1), bool(v >> 7 & 1), bool(v >> 8 & 1), bool(v >> 9 & 1)};
+  }
+  constexpr bool operator==(const MemOp&) const = default;
+};
+static_assert(MemOp::unpack(MemOp{4, true, false, true, false, true, true}.pack()) ==
+              MemOp{4, true, false, true, false, true, true});
+
+}  // namespace sluice::tcg::ir

@@ -1,0 +1,28 @@
+// tcg/opt/passes.h: the optimiser: free functions over a block, one file each, each with its own switch for
+// bisection.
+#pragma once
+#include <string_view>
+
+#include "tcg/ir/block.h"
+
+namespace sluice::tcg {
+
+enum class Pass : u8 { RedundantState, ConstantFold, DeadCode };
+struct PassSet {
+  u32 bits = 0;
+  static constexpr PassSet all() { return {7}; }
+  static constexpr PassSet none() { return {0}; }
+  constexpr bool has(Pass p) const { return bits >> unsigned(p) & 1; }
+};
+
+// Reads of guest state that the block has written or read before become the value itself; writes that are
+// overwritten before anything can see them go.
+void eliminate_redundant_state(ir::Block& block);
+// Ops over constants become constants; identities (x + 0, x & x, ...) become their operand.
+void fold_constants(ir::Block& block);
+// Removes pure ops whose results nobody uses, and closes the gaps.
+void eliminate_dead_code(ir::Block& block);
+
+void optimise(ir::Block& block, PassSet passes);
+
+}  // namespace sluice::tcg

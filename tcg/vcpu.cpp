@@ -1,0 +1,180 @@
+#include "tcg/vcpu.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "tcg/interp/interpreter.h"
+
+namespace sluice::tcg {
+
+Vcpu::Vcpu(Guest& guest, ExecState& state, const Options& options)
+    : guest_(guest), state_(state), options_(options) {
+  state_.vcpu = this;
+  state_.guest = &guest;
+  if (options.accel == Accel::Jit) backend_ = make_jit(options.code_bytes, options.icount);
+}
+
+Vcpu::~Vcpu() { state_.vcpu = nullptr; }
+
+void Vcpu::run() {
+  for (;;) {
+    bool out_of_time = options_.icount && state_.icount_left <= 0;
+    if (state_.leave || out_of_time || state_.attention.load(std::memory_order_acquire)) {
+      state_.leave = 0;
+      if (!guest_.attend()) break;
+    }
+    settle();
+    const JumpCacheEntry& e = state_.jump_cache[jump_cache_index(state_.pc)];
+    if (const void* code = e.pc == state_.pc ? e.code : find_code()) enter(code);
+  }
+  settle();
+}
+
+// Between blocks: links the exit that brought us here, frees what was dropped meanwhile.
+void Vcpu::settle() {
+  if (auto* site = reinterpret_cast<ChainSite*>(std::exchange(state_.link_site, 0));
+      site && !site->owner->removed) {
+    // The site's target is in the same page and mode, so the owner's fetch translation is the target's.
+    const TranslatedBlock& from = *site->owner;
+    if (!flush_wanted_ && !Log::on(LogTopic::Exec) && site->target_pc == state_.pc &&
+        state_.mode == from.fetch_mode && !site->linked_to) {
+      u64 offset = from.ram_offset + (site->target_pc - from.pc);
+      if (TranslatedBlock* to = blocks_.find(from.ram, offset, site->target_pc, from.mode);
+          to && !to->isolated)
+        link(*site, *to);
+    }
+  }
+  blocks_.release();
+  if (flush_wanted_) {
+    flush_wanted_ = false;
+    jump_caches_.clear();
+    blocks_.clear();
+    if (backend_) backend_->reset();
+    counters_.code_flushes++;
+  }
+}
+
+// A miss in the jump cache: the whole way through the MMU. Null when nothing is to be entered (a fault was
+// taken, or the instruction has been executed already).
+const void* Vcpu::find_code() {
+  counters_.lookups++;
+  FetchTarget from = guest_.fetch(state_.pc);
+  counters_.fetches++;
+  if (from.kind == FetchTarget::Kind::Fault) {
+    // Takes time too: virtual time must not stand still for a guest whose vectors cannot be fetched.
+    if (options_.icount) state_.icount_left--;
+    return nullptr;
+  }
+  if (from.kind == FetchTarget::Kind::Uncached) {
+    run_uncached(from);
+    return nullptr;
+  }
+  TranslatedBlock* block = block_for(from);
+  if (!block) return nullptr;
+  const void* code = backend_ ? block->code : block;
+  // With -d exec every block goes through the run loop, which logs it.
+  if (!block->isolated && !Log::on(LogTopic::Exec))
+    state_.jump_cache[jump_cache_index(state_.pc)] = {state_.pc, code};
+  return code;
+}
+
+TranslatedBlock* Vcpu::block_for(const FetchTarget& from) {
+  TranslatedBlock* found = blocks_.find(from.ram, from.ram_offset, state_.pc, from.mode);
+  // A block that was made under a wider translation must not be used through a narrower one.
+  if (found && (found->bytes > from.bytes || found->isolated == from.whole_page)) {
+    invalidate_code(*from.ram, from.ram_offset, 4);
+    found = nullptr;
+  }
+  return found ? found : translate(from);
+}
+
+std::unique_ptr<TranslatedBlock> Vcpu::make_block(const FetchTarget& from) {
+  scratch_.clear();
+  scratch_.pc = state_.pc;
+  scratch_.mode = from.mode;
+  guest_.translate(scratch_, from, kMaxInsnsPerBlock);
+  counters_.blocks_translated++;
+  counters_.insns_translated += scratch_.guest_insns;
+  if (Log::on(LogTopic::Op)) log_line(LogTopic::Op, "%s", ir::print(scratch_).c_str());
+  optimise(scratch_, options_.passes);
+  if (Log::on(LogTopic::OpOpt)) log_line(LogTopic::OpOpt, "%s", ir::print(scratch_).c_str());
+#ifndef NDEBUG
+  if (std::string wrong = ir::verify(scratch_); !wrong.empty()) {
+    log_line(LogTopic::Unimp, "IR of %#llx: %s", (unsigned long long)scratch_.pc, wrong.c_str());
+    __builtin_trap();
+  }
+#endif
+  auto block = std::make_unique<TranslatedBlock>();
+  block->pc = state_.pc;
+  block->mode = from.mode;
+  block->fetch_mode = state_.mode;
+  block->ram = from.ram;
+  block->ram_offset = from.ram_offset;
+  block->bytes = scratch_.guest_bytes;
+  block->insns = scratch_.guest_insns;
+  block->isolated = !from.whole_page;
+  return block;
+}
+
+TranslatedBlock* Vcpu::translate(const FetchTarget& from) {
+  std::unique_ptr<TranslatedBlock> block = make_block(from);
+  if (!backend_) {
+    block->ir = scratch_.insts;
+  } else if (!backend_->compile(scratch_, *block)) {
+    flush_wanted_ = true;  // the arena is full: start over with an empty one at the next turn of the loop
+    return nullptr;
+  } else if (Log::on(LogTopic::OutAsm)) {
+    log_line(LogTopic::OutAsm, "%s", backend_->disassemble_latest().c_str());
+  }
+  return blocks_.insert(std::move(block));
+}
+
+void Vcpu::run_uncached(const FetchTarget& from) {
+  FetchTarget one = from;
+  one.host = reinterpret_cast<const u8*>(&one.word);
+  one.bytes = 4;
+  std::unique_ptr<TranslatedBlock> block = make_block(one);
+  interpret(state_, block->pc, block->insns, scratch_.insts, options_.icount);
+}
+
+void Vcpu::enter(const void* code) {
+  if (Log::on(LogTopic::Exec)) log_line(LogTopic::Exec, "pc=%016llx", (unsigned long long)state_.pc);
+  if (backend_) return backend_->enter(state_, code);
+  const auto& block = *static_cast<const TranslatedBlock*>(code);
+  interpret(state_, block.pc, block.insns, block.ir, options_.icount);
+}
+
+void Vcpu::link(ChainSite& site, TranslatedBlock& target) {
+  backend_->link(site, target.code);
+  site.linked_to = &target;
+  target.incoming.push_back(&site);
+  counters_.links++;
+}
+
+// Takes a block out of every path that leads to it.
+void Vcpu::unlink(TranslatedBlock& block) {
+  for (ChainSite* site : block.incoming) {
+    backend_->unlink(*site);
+    site->linked_to = nullptr;
+  }
+  block.incoming.clear();
+  for (ChainSite& site : block.sites)
+    if (site.linked_to) {
+      std::erase(site.linked_to->incoming, &site);
+      site.linked_to = nullptr;
+    }
+  jump_caches_.forget_code(block.pc, backend_ ? block.code : &block);
+}
+
+void Vcpu::invalidate_code(GuestRam& ram, u64 offset, u64 length) {
+  if (length == 0) return;
+  for (TranslatedBlock* block : blocks_.remove_overlapping(&ram, offset, length)) unlink(*block);
+}
+
+void Vcpu::flush_all_code() {
+  flush_wanted_ = true;
+  jump_caches_.clear();
+  state_.leave = 1;
+}
+
+}  // namespace sluice::tcg

@@ -1,0 +1,124 @@
+// tcg/x86_64/compiler.h: one block of IR -> host code.
+// Every integer and system op has a function emit_<Op> here; the dispatch table is made from the op table, so
+// a missing one does not link. Vector and FP ops have an emitter where one is registered (emit_vector.cpp,
+// emit_fp.cpp); the others call the op's meaning through an EvalFrame.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "tcg/block_cache.h"
+#include "tcg/ir/mem_op.h"
+#include "tcg/x86_64/regalloc.h"
+#include "tcg/x86_64/thunks.h"
+
+namespace sluice::tcg::x86_64 {
+
+using asmjit::Label;
+using ir::kNoValue;
+using ir::MemOp;
+using ir::Op;
+using x86::CondCode;
+
+class Compiler {
+ public:
+  struct Site {
+    u64 target_pc;
+    u32 jump_offset;  // of the displacement, from the start of the block
+    u32 unlinked_offset;
+  };
+
+  Compiler(x86::Assembler& a, const Thunks& thunks, bool icount, bool has_avx2)
+      : a(a), regs(a), thunks_(thunks), icount_(icount), has_avx2_(has_avx2) {}
+
+  // Emits the block; `out` supplies isolation and the addresses of the sites.
+  void compile(const ir::Block& block, TranslatedBlock& out);
+
+  // --- For emitters ---
+  x86::Assembler& a;
+  RegAlloc regs;
+  const ir::Block& block() const { return *block_; }
+  ValueId id() const { return ValueId(current_); }
+  bool fp_inline() const { return block_->fp_inline && has_avx2_; }
+  bool has_avx2() const { return has_avx2_; }
+  const Thunks& thunks() const { return thunks_; }
+  bool wide(ValueId v) const { return block_->insts[v].type == ir::Type::I64; }
+  Gp sized(Gp r, ir::Type t) const {
+    if (t == ir::Type::I64) return r.r64();
+    return r.r32();
+  }
+  // Code that runs rarely: emitted behind the block.
+  void cold(std::function<void()> emit) { cold_.push_back(std::move(emit)); }
+  // The host condition for an Arm condition on a Flags value: EFLAGS hold them afterwards (RAX may be used:
+  // take it before anything is defined, unless flags_are_live).
+  CondCode condition(ValueId flags, u8 cond);
+  bool flags_are_live(ValueId flags) const { return host_flags_ == flags; }
+  void set_live_flags(ValueId flags) { host_flags_ = flags; }
+  // 16 bytes behind the block.
+  Mem constant(u64 lo, u64 hi);
+  Mem constant(u64 both) { return constant(both, both); }
+  // The op's meaning through an EvalFrame; the result is defined.
+  void emit_by_meaning(const Inst& i);
+
+#define OP(name, ...) void emit_##name(const Inst& i);
+  TCG_IR_INTEGER_OPS(OP)
+  TCG_IR_SYSTEM_OPS(OP)
+#undef OP
+
+ private:
+  void emit_op(const Inst& i);
+  // Integer building blocks (emit_integer.cpp).
+  using RegMem = asmjit::Operand;
+  void two_operand(const Inst& i, x86::Inst::Id inst);
+  void shift(const Inst& i, x86::Inst::Id inst);
+  void divide(const Inst& i, bool is_signed);
+  void multiply_high(const Inst& i, bool is_signed);
+  void arithmetic_with_flags(const Inst& i, x86::Inst::Id inst, bool subtract);
+  void carry_arithmetic(const Inst& i, bool subtract, bool wants_flags);
+  void flags_only(const Inst& i, x86::Inst::Id inst, bool subtract);
+  void capture_flags(ValueId flags, bool subtract);
+  void source(x86::Inst::Id inst, Gp into, ValueId v);
+  void set_carry_from(ValueId flags, bool inverted);
+  bool next_is(Op op, const Inst& like) const;
+  // Memory (emit_memory.cpp).
+  struct Probe {
+    Gp address, offset;  // host address = address + offset
+    Gp tag;
+    Gp value;  // what is stored or loaded, unless it is a vector or a constant
+    Xmm vector;
+    bool is_store, is_vector, is_constant, keep_vectors;
+    Label slow, hit, done;
+  };
+  Probe probe(const Inst& i, MemOp op, bool write);
+  void call_slow_path(const Inst& i, const Probe& p);
+  void load_from(const Inst& i, MemOp op, const Probe& p);
+  void store_to(const Inst& i, MemOp op, const Probe& p);
+  // Control (emit_control.cpp).
+  void set_pc(u64 pc);
+  void give_back(const Inst& i);
+  u32 unrun(const Inst& i) const { return block_->guest_insns - (i.guest_offset / 4 + 1); }
+  void exit_known(const Inst& i, u64 target);
+  void exit_when(const Inst& i, CondCode cc);
+  void chained_jump(const Inst& i, u64 target);
+  void probe_jump_cache(u64 target, Label miss);
+  void leave(u64 pc);
+  void poll(u64 target);
+  void leave_check(const Inst& i);
+  void call_helper(const Inst& i);
+  bool same_page(u64 target) const { return ((target ^ block_->pc) >> 12) == 0; }
+
+  const Thunks& thunks_;
+  const bool icount_, has_avx2_;
+  const ir::Block* block_ = nullptr;
+  TranslatedBlock* out_ = nullptr;
+  size_t current_ = 0;
+  bool skip_next_ = false;         // the next op has been emitted together with this one
+  ValueId host_flags_ = kNoValue;  // the Flags value that EFLAGS holds now (CF = Arm's C)
+  std::vector<std::function<void()>> cold_;
+};
+
+using VectorEmitter = void (*)(Compiler&, const Inst&);
+// Null: no emitter; the op is evaluated by its meaning.
+VectorEmitter vector_emitter(Op op);
+VectorEmitter fp_emitter(Op op);
+
+}  // namespace sluice::tcg::x86_64

@@ -1,0 +1,207 @@
+// Exits from a block, calls of helpers, polls.
+#include <bit>
+
+#include "tcg/helper.h"
+#include "tcg/jump_cache.h"
+#include "tcg/x86_64/compiler.h"
+
+namespace sluice::tcg::x86_64 {
+
+using asmjit::imm;
+using ir::Type;
+
+void Compiler::set_pc(u64 pc) {
+  a.mov(state_field(offsetof(ExecState, pc), 4), imm(u32(pc)));
+  a.mov(state_field(offsetof(ExecState, pc) + 4, 4), imm(u32(pc >> 32)));
+}
+
+// Back to the run loop, which goes on at `pc`.
+void Compiler::leave(u64 pc) {
+  set_pc(pc);
+  a.jmp(imm(u64(thunks_.exit)));
+}
+
+// Guest instructions of the block that this exit leaves behind have not been executed. Clobbers EFLAGS.
+void Compiler::give_back(const Inst& i) {
+  if (icount_ && unrun(i)) a.add(state_field(offsetof(ExecState, icount_left)), imm(unrun(i)));
+}
+
+// Every cycle of guest code has a backward or an indirect branch in it: these look at `attention`.
+void Compiler::poll(u64 target) {
+  Label wanted = a.newLabel();
+  a.cmp(state_field(offsetof(ExecState, attention), 4), imm(0));
+  a.jne(wanted);
+  cold([=, this] {
+    a.bind(wanted);
+    leave(target);
+  });
+}
+
+// A jump that the run loop links to the block of `target`, in the same page and mode.
+void Compiler::chained_jump(const Inst&, u64 target) {
+  Label unlinked = a.newLabel();
+  a.jmp(unlinked);
+  size_t n = out_->sites.size();
+  out_->sites.push_back({out_, target, u32(a.offset() - 4), 0, nullptr});
+  ChainSite* site = &out_->sites.back();
+  cold([=, this] {
+    a.bind(unlinked);
+    out_->sites[n].unlinked_offset = u32(a.offset());
+    a.mov(x86::rax, imm(u64(site)));
+    a.mov(state_field(offsetof(ExecState, link_site)), x86::rax);
+    leave(target);
+  });
+}
+
+// Another page: what the jump cache of the current context says now. A known target has a known slot.
+void Compiler::probe_jump_cache(u64 target, Label miss) {
+  i32 slot = i32(jump_cache_index(target) * sizeof(JumpCacheEntry));
+  a.mov(x86::rdx, state_field(offsetof(ExecState, jump_cache)));
+  a.mov(x86::rcx, imm(target));
+  a.cmp(x86::qword_ptr(x86::rdx, slot), x86::rcx);
+  a.jne(miss);
+  a.jmp(x86::qword_ptr(x86::rdx, slot + i32(offsetof(JumpCacheEntry, code))));
+}
+
+// The last thing on a path: registers hold nothing that is needed any more.
+void Compiler::exit_known(const Inst& i, u64 target) {
+  give_back(i);
+  if (out_->isolated) return leave(target);
+  if (target <= block_->pc + i.guest_offset) poll(target);
+  if (same_page(target)) return chained_jump(i, target);
+  Label miss = a.newLabel();
+  probe_jump_cache(target, miss);
+  cold([=, this] {
+    a.bind(miss);
+    leave(target);
+  });
+}
+
+void Compiler::exit_when(const Inst& i, CondCode cc) {
+  Label taken = a.newLabel();
+  a.j(cc, taken);
+  const Inst inst = i;
+  cold([=, this] {
+    a.bind(taken);
+    exit_known(inst, inst.imm);
+  });
+}
+
+void Compiler::emit_ExitIf(const Inst& i) {
+  if (i.aux >= 14) return exit_known(i, i.imm);
+  exit_when(i, condition(i.args[0], i.aux));
+}
+
+void Compiler::emit_ExitIfZero(const Inst& i) {
+  Gp r = sized(regs.use(i.args[0]), i.type);
+  a.test(r, r);
+  exit_when(i, CondCode::kZ);
+}
+void Compiler::emit_ExitIfNonZero(const Inst& i) {
+  Gp r = sized(regs.use(i.args[0]), i.type);
+  a.test(r, r);
+  exit_when(i, CondCode::kNZ);
+}
+void Compiler::emit_ExitIfBitSet(const Inst& i) {
+  a.bt(sized(regs.use(i.args[0]), i.type), imm(i.aux));
+  exit_when(i, CondCode::kC);
+}
+void Compiler::emit_ExitIfBitClear(const Inst& i) {
+  a.bt(sized(regs.use(i.args[0]), i.type), imm(i.aux));
+  exit_when(i, CondCode::kNC);
+}
+
+void Compiler::emit_ExitTo(const Inst& i) { exit_known(i, i.imm); }
+void Compiler::emit_ExitToRunLoop(const Inst& i) {
+  give_back(i);
+  leave(i.imm);
+}
+
+void Compiler::emit_ExitIndirect(const Inst& i) {
+  regs.copy_to(x86::rcx, i.args[0]);
+  give_back(i);
+  Label miss = a.newLabel();
+  if (!out_->isolated) {
+    constexpr u32 kPcMask = (kJumpCacheEntries - 1) << 2;
+    constexpr u32 kScale = 2;  // 4 bytes of pc are one entry of 16
+    static_assert(sizeof(JumpCacheEntry) == 4u << kScale);
+    a.cmp(state_field(offsetof(ExecState, attention), 4), imm(0));
+    a.jne(miss);
+    a.mov(x86::eax, x86::ecx);
+    a.mov(x86::rdx, state_field(offsetof(ExecState, jump_cache)));
+    a.and_(x86::eax, imm(kPcMask));
+    a.cmp(x86::qword_ptr(x86::rdx, x86::rax, kScale), x86::rcx);
+    a.jne(miss);
+    a.jmp(x86::qword_ptr(x86::rdx, x86::rax, kScale, offsetof(JumpCacheEntry, code)));
+  }
+  auto out = [=, this] {
+    a.bind(miss);
+    a.mov(state_field(offsetof(ExecState, pc)), x86::rcx);
+    a.jmp(imm(u64(thunks_.exit)));
+  };
+  out_->isolated ? out() : cold(out);
+}
+
+// --- Helpers ---
+
+void Compiler::leave_check(const Inst& i) {
+  Label wanted = a.newLabel();
+  a.cmp(state_field(offsetof(ExecState, leave), 4), imm(0));
+  a.jne(wanted);
+  const Inst inst = i;
+  cold([=, this] {
+    a.bind(wanted);
+    give_back(inst);
+    a.jmp(imm(u64(thunks_.exit)));
+  });
+}
+
+void Compiler::call_helper(const Inst& i) {
+  const Helper& h = *reinterpret_cast<const Helper*>(i.imm);
+  static const Gp kArguments[] = {x86::rsi, x86::rdx, x86::rcx};
+  if (h.needs_pc) set_pc(block_->pc + i.guest_offset);
+  a.lea(x86::rdi, x86::ptr(kState, -kStateBias));
+  unsigned count = i.op == Op::Call ? i.aux : 0;
+  for (unsigned k = 0; k < 3; k++) {
+    if (k < count)
+      a.mov(kArguments[k], x86::qword_ptr(x86::rsp, i32(kFrameEval + k * 8)));
+    else
+      a.xor_(kArguments[k].r32(), kArguments[k].r32());
+  }
+  a.mov(x86::rax, imm(u64(h.function)));
+  a.call(x86::rax);
+}
+
+void Compiler::emit_Call(const Inst& i) {
+  const Helper& h = *reinterpret_cast<const Helper*>(i.imm);
+  regs.before_call(i, true);
+  // Through memory, so that no move can overwrite another argument.
+  for (unsigned k = 0; k < i.aux; k++) {
+    Mem slot = x86::qword_ptr(x86::rsp, i32(kFrameEval + k * 8));
+    if (regs.fits_imm32(i.args[k]))
+      a.mov(slot, imm(i32(u32(regs.constant(i.args[k])))));
+    else
+      a.mov(slot, regs.use(i.args[k]));
+  }
+  call_helper(i);
+  regs.after_call(true);
+  if (regs.remaining_uses(id())) regs.define_in(id(), x86::rax);
+  if (h.may_leave) leave_check(i);
+}
+
+// The helper runs on a path that does not come back.
+void Compiler::emit_LeaveIfNonZero(const Inst& i) {
+  Gp r = sized(regs.use(i.args[0]), i.type);
+  a.test(r, r);
+  Label taken = a.newLabel();
+  a.jnz(taken);
+  const Inst inst = i;
+  cold([=, this] {
+    a.bind(taken);
+    call_helper(inst);
+    give_back(inst);
+    a.jmp(imm(u64(thunks_.exit)));
+  });
+}
+
+}  // namespace sluice::tcg::x86_64

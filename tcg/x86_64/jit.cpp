@@ -1,0 +1,91 @@
+// The x86-64 back end as the run loop sees it.
+#include <capstone/capstone.h>
+#include <fmt/format.h>
+#include <xmmintrin.h>
+
+#include "tcg/backend.h"
+#include "tcg/x86_64/compiler.h"
+
+namespace sluice::tcg::x86_64 {
+namespace {
+
+class Jit final : public Backend {
+ public:
+  Jit(size_t code_bytes, bool icount, bool has_avx2)
+      : arena_(code_bytes), icount_(icount), has_avx2_(has_avx2) {
+    if (!arena_.ok()) return;
+    thunks_ = std::make_unique<Thunks>(arena_);
+    start_ = arena_.used();
+  }
+  bool ok() const { return arena_.ok(); }
+
+  bool compile(const ir::Block& block, TranslatedBlock& out) override {
+    holder_.reset();
+    holder_.init(asmjit::Environment::host(), u64(arena_.next()));
+    holder_.attach(&assembler_);
+    Compiler compiler(assembler_, *thunks_, icount_, has_avx2_);
+    compiler.compile(block, out);
+    holder_.flatten();
+    holder_.relocateToBase(u64(arena_.next()));
+    const auto& buffer = holder_.textSection()->buffer();
+    const u8* code = arena_.place({buffer.data(), buffer.size()});
+    if (!code) return false;
+    out.code = code;
+    u32 base = arena_.offset_of(code);
+    for (ChainSite& site : out.sites) site.jump_offset += base, site.unlinked_offset += base;
+    latest_ = {code, buffer.size()};
+    return true;
+  }
+
+  void enter(ExecState& state, const void* code) noexcept override {
+    u32 host = _mm_getcsr();
+    state.in_translated_code = 1;
+    thunks_->enter(&state, code);
+    state.in_translated_code = 0;
+    _mm_setcsr(host);
+  }
+
+  void link(ChainSite& site, const void* code) override {
+    arena_.patch_jump(site.jump_offset, arena_.offset_of(code));
+  }
+  void unlink(ChainSite& site) override { arena_.patch_jump(site.jump_offset, site.unlinked_offset); }
+  void reset() override { arena_.reset_to(start_); }
+
+  std::string disassemble_latest() const override {
+    csh handle;
+    if (cs_open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK) return "";
+    cs_insn* insns = nullptr;
+    size_t count = cs_disasm(handle, latest_.data(), latest_.size(), u64(latest_.data()), 0, &insns);
+    std::string text;
+    for (size_t n = 0; n < count; n++)
+      text += fmt::format("{:#x}: {} {}\n", insns[n].address, insns[n].mnemonic, insns[n].op_str);
+    if (count) cs_free(insns, count);
+    cs_close(&handle);
+    return text;
+  }
+
+ private:
+  CodeArena arena_;
+  const bool icount_, has_avx2_;
+  std::unique_ptr<Thunks> thunks_;
+  size_t start_ = 0;
+  asmjit::CodeHolder holder_;
+  x86::Assembler assembler_;
+  std::span<const u8> latest_;
+};
+
+}  // namespace
+}  // namespace sluice::tcg::x86_64
+
+namespace sluice::tcg {
+
+std::unique_ptr<Backend> make_jit(size_t code_bytes, bool icount) {
+  const auto& features = asmjit::CpuInfo::host().features().x86();
+  if (!features.hasSSE4_2()) return nullptr;
+  bool avx2 = features.hasAVX2() && features.hasFMA() && features.hasLZCNT() && features.hasBMI();
+  auto jit = std::make_unique<x86_64::Jit>(code_bytes, icount, avx2);
+  if (!jit->ok()) return nullptr;
+  return jit;
+}
+
+}  // namespace sluice::tcg

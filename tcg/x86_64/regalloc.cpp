@@ -1,0 +1,394 @@
+#include "tcg/x86_64/regalloc.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace sluice::tcg::x86_64 {
+
+using asmjit::imm;
+using ir::kNoValue;
+using ir::Op;
+
+void RegAlloc::start(const Block& block) {
+  block_ = &block;
+  values_.assign(block.insts.size(), Home{});
+  for (const Inst& i : block.insts)
+    for (ValueId a : i.args)
+      if (a != kNoValue) values_[a].uses++;
+  free_spills_.clear();
+  in_state_.clear();
+  next_spill_ = kFrameSpills;
+  std::fill_n(gp_owner_, kGpCount, kNoValue);
+  std::fill_n(xmm_owner_, kXmmCount, kNoValue);
+  gp_locked_ = xmm_locked_ = stamp_ = 0;
+}
+
+void RegAlloc::end_op(const Inst& inst) {
+  gp_locked_ = xmm_locked_ = 0;
+  for (ValueId a : inst.args)
+    if (a != kNoValue && --at(a).uses == 0) drop(a);
+}
+
+void RegAlloc::end_value(ValueId v) {
+  if (at(v).uses == 0) drop(v);
+}
+
+bool RegAlloc::dies_here(const Inst& inst, ValueId v) const {
+  return values_[v].uses == std::count(std::begin(inst.args), std::end(inst.args), v);
+}
+
+void RegAlloc::drop(ValueId v) {
+  Home& h = at(v);
+  if (h.gp != kNoReg && gp_owner_[h.gp] == v) gp_owner_[h.gp] = kNoValue;
+  if (h.xmm != kNoReg && xmm_owner_[h.xmm] == v) xmm_owner_[h.xmm] = kNoValue;
+  if (h.spill >= 0) free_spills_.push_back(h.spill);
+  h.gp = h.xmm = kNoReg;
+  h.spill = h.state = -1;
+}
+
+bool RegAlloc::fits_imm32(ValueId v) const {
+  if (!is_constant(v)) return false;
+  u64 c = constant(v);
+  return type_of(v) != Type::I64 || i64(c) == i32(u32(c));
+}
+
+Mem RegAlloc::home_memory(const Home& h, Type type) const {
+  u32 size = ir::bits_of(type) / 8;
+  return h.spill >= 0 ? x86::ptr(x86::rsp, h.spill, size) : state_field(size_t(h.state), size);
+}
+
+unsigned RegAlloc::pick_gp() {
+  // Those that instructions want for themselves (RAX, RDX, RCX) last.
+  static constexpr u8 kOrder[] = {6, 7, 3, 8, 9, 10, 11, 12, 13, 14, 15, 1, 2, 0};
+  unsigned best = 0;
+  u64 best_rank = ~u64{0};
+  for (unsigned n : kOrder) {
+    if (gp_locked_ >> n & 1) continue;
+    if (gp_owner_[n] == kNoValue) return n;
+    const Home& h = at(gp_owner_[n]);
+    u64 cost = has_memory(h) || is_constant(gp_owner_[n]) ? 0 : u64{1} << 32;
+    if (u64 rank = cost + gp_stamp_[n]; rank < best_rank) best = n, best_rank = rank;
+  }
+  evict_gp(best);
+  return best;
+}
+
+unsigned RegAlloc::pick_xmm() {
+  u32 candidates = kAllocatableXmms & ~xmm_locked_;
+  unsigned best = 0;
+  u64 best_rank = ~u64{0};
+  for (u32 c = candidates; c; c &= c - 1) {
+    unsigned n = unsigned(std::countr_zero(c));
+    if (xmm_owner_[n] == kNoValue) return n;
+    u64 cost = has_memory(at(xmm_owner_[n])) ? 0 : u64{1} << 32;
+    if (u64 rank = cost + xmm_stamp_[n]; rank < best_rank) best = n, best_rank = rank;
+  }
+  evict_xmm(best);
+  return best;
+}
+
+void RegAlloc::spill(ValueId v) {
+  Home& h = at(v);
+  if (free_spills_.empty()) {
+    h.spill = next_spill_;
+    next_spill_ += 16;
+  } else {
+    h.spill = free_spills_.back();
+    free_spills_.pop_back();
+  }
+  if (h.xmm != kNoReg)
+    a_.movaps(x86::ptr(x86::rsp, h.spill, 16), x86::xmm(u32(h.xmm)));
+  else
+    a_.mov(x86::ptr(x86::rsp, h.spill, 8), x86::gpq(u32(h.gp)));
+}
+
+void RegAlloc::evict_gp(unsigned n) {
+  ValueId v = gp_owner_[n];
+  if (v == kNoValue) return;
+  Home& h = at(v);
+  if (!has_memory(h) && !is_constant(v)) spill(v);
+  h.gp = kNoReg;
+  // What a reload from memory gives is zero-extended.
+  h.clean = true;
+  gp_owner_[n] = kNoValue;
+}
+
+void RegAlloc::evict_xmm(unsigned n) {
+  ValueId v = xmm_owner_[n];
+  if (v == kNoValue) return;
+  Home& h = at(v);
+  if (!has_memory(h)) spill(v);
+  h.xmm = kNoReg;
+  xmm_owner_[n] = kNoValue;
+}
+
+void RegAlloc::bind_gp(ValueId v, unsigned n) {
+  gp_owner_[n] = v;
+  at(v).gp = i16(n);
+  gp_locked_ |= 1u << n;
+  gp_stamp_[n] = ++stamp_;
+}
+void RegAlloc::bind_xmm(ValueId v, unsigned n) {
+  xmm_owner_[n] = v;
+  at(v).xmm = i16(n);
+  xmm_locked_ |= 1u << n;
+  xmm_stamp_[n] = ++stamp_;
+}
+
+// `to` = v. Does not touch the host's flags.
+void RegAlloc::load_gp(Gp to, ValueId v) {
+  const Home& h = at(v);
+  bool wide = type_of(v) == Type::I64;
+  if (is_constant(v)) {
+    u64 c = constant(v);
+    if (c <= 0xffffffff)
+      a_.mov(to.r32(), imm(u32(c)));
+    else
+      a_.mov(to.r64(), imm(i64(c)));
+  } else if (h.gp != kNoReg) {
+    wide ? a_.mov(to.r64(), x86::gpq(u32(h.gp))) : a_.mov(to.r32(), x86::gpd(u32(h.gp)));
+  } else {
+    wide ? a_.mov(to.r64(), home_memory(h, Type::I64)) : a_.mov(to.r32(), home_memory(h, Type::I32));
+  }
+}
+
+Gp RegAlloc::use(ValueId v) {
+  Home& h = at(v);
+  if (h.gp == kNoReg) {
+    unsigned n = pick_gp();
+    load_gp(x86::gpq(n), v);
+    bind_gp(v, n);
+  } else {
+    gp_locked_ |= 1u << h.gp;
+    gp_stamp_[h.gp] = ++stamp_;
+  }
+  return x86::gpq(u32(h.gp));
+}
+
+asmjit::Operand RegAlloc::use_any(ValueId v) {
+  Home& h = at(v);
+  bool wide = type_of(v) == Type::I64;
+  // A value that is needed again is worth a register.
+  if (h.gp == kNoReg && !is_constant(v) && has_memory(h) && h.uses <= 1) return home_memory(h, type_of(v));
+  Gp r = use(v);
+  if (wide) return r.r64();
+  return r.r32();
+}
+
+Gp RegAlloc::define(ValueId v) {
+  unsigned n = pick_gp();
+  bind_gp(v, n);
+  return x86::gpq(n);
+}
+
+Gp RegAlloc::define_in(ValueId v, Gp fixed) {
+  take(fixed);
+  bind_gp(v, fixed.id());
+  return fixed.r64();
+}
+
+Gp RegAlloc::temp() {
+  unsigned n = pick_gp();
+  gp_locked_ |= 1u << n;
+  return x86::gpq(n);
+}
+
+void RegAlloc::take(Gp fixed) {
+  evict_gp(fixed.id());
+  gp_locked_ |= 1u << fixed.id();
+}
+
+void RegAlloc::copy_to(Gp fixed, ValueId v) { load_gp(fixed, v); }
+
+Gp RegAlloc::define_over(const Inst& inst, ValueId v, ValueId from) {
+  Home& f = at(from);
+  bool once = std::count(std::begin(inst.args), std::end(inst.args), from) == 1;
+  if (f.gp != kNoReg && once && dies_here(inst, from) && !(gp_locked_ >> f.gp & 1)) {
+    unsigned n = unsigned(f.gp);
+    f.gp = kNoReg;
+    bind_gp(v, n);
+    return x86::gpq(n);
+  }
+  if (f.gp != kNoReg) gp_locked_ |= 1u << f.gp;  // not a victim while it is copied
+  unsigned n = pick_gp();
+  load_gp(x86::gpq(n), from);
+  bind_gp(v, n);
+  return x86::gpq(n);
+}
+
+Gp RegAlloc::define_same(const Inst& inst, ValueId v, ValueId from) {
+  i16 before = at(from).gp;
+  bool clean = at(from).clean;
+  Gp r = define_over(inst, v, from);
+  if (i16(r.id()) == before) at(v).clean = clean;
+  return r;
+}
+
+void RegAlloc::truncate(const Inst& inst, ValueId v, ValueId from) {
+  Home& f = at(from);
+  if (is_constant(from)) {
+    define_over(inst, v, from);
+    at(v).clean = false;
+  } else if (f.gp == kNoReg && f.state >= 0) {  // the low half of the slot is the value
+    after_state_write(v, u32(f.state));
+  } else if (f.gp != kNoReg && dies_here(inst, from)) {
+    unsigned n = unsigned(f.gp);
+    f.gp = kNoReg;
+    bind_gp(v, n);
+    at(v).clean = false;
+  } else {
+    extend(v, from);
+  }
+}
+
+void RegAlloc::zero_extend(const Inst& inst, ValueId v, ValueId from) {
+  Home& f = at(from);
+  if (f.gp == kNoReg || !dies_here(inst, from)) return extend(v, from);
+  unsigned n = unsigned(f.gp);
+  if (!f.clean) a_.mov(x86::gpd(n), x86::gpd(n));
+  f.gp = kNoReg;
+  bind_gp(v, n);
+}
+
+// A new register for v = ZeroExtend(from<31:0>).
+void RegAlloc::extend(ValueId v, ValueId from) {
+  Home& f = at(from);
+  if (f.gp != kNoReg) gp_locked_ |= 1u << f.gp;
+  unsigned n = pick_gp();
+  if (is_constant(from))
+    a_.mov(x86::gpd(n), imm(u32(constant(from))));
+  else if (f.gp != kNoReg)
+    a_.mov(x86::gpd(n), x86::gpd(u32(f.gp)));
+  else
+    a_.mov(x86::gpd(n), home_memory(f, Type::I32));
+  bind_gp(v, n);
+}
+
+Xmm RegAlloc::use_xmm(ValueId v) {
+  Home& h = at(v);
+  if (h.xmm == kNoReg) {
+    unsigned n = pick_xmm();
+    a_.movaps(x86::xmm(n), home_memory(h, Type::V128));
+    bind_xmm(v, n);
+  } else {
+    xmm_locked_ |= 1u << h.xmm;
+    xmm_stamp_[h.xmm] = ++stamp_;
+  }
+  return x86::xmm(u32(h.xmm));
+}
+
+asmjit::Operand RegAlloc::use_xmm_any(ValueId v) {
+  Home& h = at(v);
+  if (h.xmm == kNoReg && has_memory(h) && h.uses <= 1) return home_memory(h, Type::V128);
+  return use_xmm(v);
+}
+
+Xmm RegAlloc::define_xmm(ValueId v) {
+  unsigned n = pick_xmm();
+  bind_xmm(v, n);
+  return x86::xmm(n);
+}
+
+Xmm RegAlloc::define_xmm_over(const Inst& inst, ValueId v, ValueId from) {
+  Home& f = at(from);
+  bool once = std::count(std::begin(inst.args), std::end(inst.args), from) == 1;
+  if (f.xmm != kNoReg && once && dies_here(inst, from) && !(xmm_locked_ >> f.xmm & 1)) {
+    unsigned n = unsigned(f.xmm);
+    f.xmm = kNoReg;
+    bind_xmm(v, n);
+    return x86::xmm(n);
+  }
+  if (f.xmm != kNoReg) xmm_locked_ |= 1u << f.xmm;
+  unsigned n = pick_xmm();
+  if (f.xmm != kNoReg)
+    a_.movaps(x86::xmm(n), x86::xmm(u32(f.xmm)));
+  else
+    a_.movaps(x86::xmm(n), home_memory(f, Type::V128));
+  bind_xmm(v, n);
+  return x86::xmm(n);
+}
+
+Xmm RegAlloc::temp_xmm() {
+  unsigned n = pick_xmm();
+  xmm_locked_ |= 1u << n;
+  return x86::xmm(n);
+}
+
+void RegAlloc::before_state_write(u32 offset, u32 bytes) {
+  std::erase_if(in_state_, [&](ValueId v) {
+    Home& h = at(v);
+    if (h.uses == 0 || h.state < 0) return true;
+    u32 size = ir::bits_of(type_of(v)) / 8;
+    if (u32(h.state) >= offset + bytes || u32(h.state) + size <= offset) return false;
+    bool elsewhere = h.gp != kNoReg || h.xmm != kNoReg || h.spill >= 0;
+    if (!elsewhere) type_of(v) == Type::V128 ? void(use_xmm(v)) : void(use(v));
+    h.state = -1;
+    gp_locked_ = xmm_locked_ = 0;  // there may be more of them than registers; nothing else is locked yet
+    return true;
+  });
+}
+
+void RegAlloc::after_state_write(ValueId v, u32 offset) {
+  at(v).state = i32(offset);
+  in_state_.push_back(v);
+}
+
+bool RegAlloc::any_xmm_in_use() const {
+  return std::any_of(std::begin(xmm_owner_), std::end(xmm_owner_), [](ValueId v) { return v != kNoValue; });
+}
+
+void RegAlloc::before_call(const Inst& inst, bool state_changes) {
+  gp_locked_ = xmm_locked_ = 0;
+  for (unsigned n = 0; n < kGpCount; n++) {
+    ValueId v = gp_owner_[n];
+    if (v == kNoValue || dies_here(inst, v) || is_constant(v)) continue;
+    Home& h = at(v);
+    if (h.spill >= 0) continue;
+    if (kCalleeSavedGps >> n & 1) {
+      if (state_changes) h.state = -1;  // the register is its only home
+    } else if (h.state < 0 || state_changes) {
+      spill(v);
+    }
+  }
+  for (unsigned n = 0; n < kXmmCount; n++) {
+    ValueId v = xmm_owner_[n];
+    if (v == kNoValue || dies_here(inst, v)) continue;
+    Home& h = at(v);
+    if (h.spill < 0 && (h.state < 0 || state_changes)) spill(v);
+  }
+  if (!state_changes) return;
+  for (size_t k = 0; k < in_state_.size(); k++) {
+    ValueId v = in_state_[k];
+    Home& h = at(v);
+    if (h.uses == 0 || h.state < 0 || dies_here(inst, v)) continue;
+    if (h.gp != kNoReg || h.xmm != kNoReg || h.spill >= 0) continue;
+    type_of(v) == Type::V128 ? void(use_xmm(v)) : void(use(v));
+    spill(v);
+    gp_locked_ = xmm_locked_ = 0;  // there may be more of them than registers
+  }
+  gp_locked_ = xmm_locked_ = 0;
+}
+
+void RegAlloc::after_call(bool state_changes) {
+  for (unsigned n = 0; n < kGpCount; n++) {
+    ValueId v = gp_owner_[n];
+    if (v == kNoValue || (kCalleeSavedGps >> n & 1)) continue;
+    at(v).gp = kNoReg, at(v).clean = true;
+    gp_owner_[n] = kNoValue;
+  }
+  for (unsigned n = 0; n < kXmmCount; n++) {
+    if (ValueId v = xmm_owner_[n]; v != kNoValue) at(v).xmm = kNoReg;
+    xmm_owner_[n] = kNoValue;
+  }
+  if (!state_changes) return;
+  for (ValueId v : in_state_) at(v).state = -1;
+  in_state_.clear();
+}
+
+Mem RegAlloc::memory_of(ValueId v) {
+  Home& h = at(v);
+  if (!has_memory(h)) spill(v);
+  return home_memory(h, type_of(v));
+}
+
+}  // namespace sluice::tcg::x86_64

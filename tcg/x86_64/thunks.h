@@ -1,0 +1,35 @@
+// tcg/x86_64/thunks.h: the fixed pieces of generated code that all blocks share: the way in and out, and the
+// calls of the memory slow path, which keep every register.
+#pragma once
+#include "tcg/x86_64/code_arena.h"
+#include "tcg/x86_64/registers.h"
+
+namespace sluice::tcg::x86_64 {
+
+struct FpConstants {  // 16-byte aligned, in the arena
+  alignas(16) u64 abs32[2], abs64[2], min_normal32[2], min_normal64[2];
+  // Flags::word by AH & 0x45 after (U)COMISx: greater 0, less 1, equal 0x40, unordered 0x45.
+  u16 compare_flags[0x46];
+};
+
+class Thunks {
+ public:
+  // Emits them at the start of the arena.
+  explicit Thunks(CodeArena& arena);
+
+  using Enter = void (*)(ExecState*, const void* code);
+  Enter enter = nullptr;
+  const u8* exit = nullptr;  // jump here with state.pc set
+  // Call with state.slow_* and state.pc set. Return with state.slow_value; do not return when the access
+  // faulted.
+  const u8* load[2] = {};  // [0]: no vector register is live; [1]: all are kept
+  const u8* store[2] = {};
+  // Call with an EvalFrame at RSP whose out.lo is the function; keeps every register.
+  const u8* evaluate = nullptr;
+  const FpConstants* constants = nullptr;
+
+ private:
+  const u8* slow_path(CodeArena& arena, const void* function, bool keep_vectors);
+};
+
+}  // namespace sluice::tcg::x86_64

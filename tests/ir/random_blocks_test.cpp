@@ -1,0 +1,284 @@
+// tests/ir/random_blocks_test.cpp: random IR blocks, far denser than what a front end makes, in the
+// interpreter and in the x86-64 back end. Operands are picked from everything defined before, so that values
+// live long and registers run out; helper calls and writes of state come in between. SLUICE_SEED repeats a
+// run.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+#include "base/bits.h"
+#include "tcg/backend.h"
+#include "tcg/flags.h"
+#include "tcg/interp/interpreter.h"
+#include "tcg/ir/builder.h"
+#include "tcg/opt/passes.h"
+#include "tcg/vec.h"
+
+namespace sluice::tcg {
+namespace {
+
+using ir::Block;
+using ir::Builder;
+using ir::Op;
+using ir::Type;
+using ir::Value;
+
+constexpr unsigned kX = 16, kV = 8, kFlags = 4;
+struct State : ExecState {
+  u64 x[kX];
+  alignas(16) Vec v[kV];
+  u32 f[kFlags];
+  u64 calls;
+};
+constexpr u32 offset_x(unsigned n) { return u32(offsetof(State, x)) + n * 8; }
+constexpr u32 offset_v(unsigned n) { return u32(offsetof(State, v)) + n * 16; }
+constexpr u32 offset_f(unsigned n) { return u32(offsetof(State, f)) + n * 4; }
+
+// Reads and writes guest state and destroys every register that a call may.
+u64 stir(ExecState& state, u64 a, u64 b, u64 c) noexcept {
+  auto& s = static_cast<State&>(state);
+  s.calls++;
+  const unsigned n = unsigned(a % kX);
+  s.x[n] += b, s.v[n % kV].hi ^= c;
+  return a ^ std::rotl(b, 7) ^ std::rotl(c, 13) ^ s.x[(n + 1) % kX];
+}
+constexpr Helper kStir = make_helper("stir", stir, false, true);
+
+class RandomBlock {
+ public:
+  explicit RandomBlock(u64 seed) : random_(seed) {}
+
+  Block make() {
+    const unsigned length = 10 + below(250);
+    for (unsigned n = 0; n < length; n++) step();
+    // Most of what was computed is looked at.
+    for (unsigned n = 0; n < kX; n++) ir_.set_state(offset_x(n), integer(Type::I64));
+    for (unsigned n = 0; n < kV; n++) ir_.set_state(offset_v(n), vector());
+    for (unsigned n = 0; n < kFlags; n++) ir_.set_state(offset_f(n), flags());
+    ir_.exit_to_run_loop(0x1234);
+    block_.guest_insns = 1, block_.guest_bytes = 4;
+    return std::move(block_);
+  }
+
+ private:
+  unsigned below(u64 n) { return unsigned(random_() % n); }
+  Type width() { return below(2) ? Type::I64 : Type::I32; }
+
+  u64 constant() {
+    switch (below(4)) {
+      case 0: return below(64);
+      case 1: return u64{0} - below(64);
+      case 2: return u64{1} << below(64);
+      default: return random_();
+    }
+  }
+  Value keep(Value v) {
+    (v.type == Type::V128    ? vectors_
+     : v.type == Type::Flags ? flags_
+     : v.type == Type::I64   ? wide_
+                             : narrow_)
+        .push_back(v);
+    return v;
+  }
+  // A recent one, any one, a new constant, or guest state.
+  Value pick(std::vector<Value>& from, Type t) {
+    const unsigned how = below(8);
+    if (how < 6 && !from.empty()) {
+      const size_t window = how < 3 ? std::min<size_t>(from.size(), 4) : from.size();
+      return from[from.size() - 1 - below(window)];
+    }
+    if (t == Type::V128) return keep(ir_.get_state(t, offset_v(below(kV))));
+    if (t == Type::Flags) return keep(ir_.get_state(t, offset_f(below(kFlags))));
+    if (how == 6) return keep(ir_.constant(t, constant()));
+    Value v = keep(ir_.get_state(Type::I64, offset_x(below(kX))));
+    return t == Type::I64 ? v : keep(ir_.emit(Op::Truncate, Type::I32, {v}));
+  }
+  Value integer(Type t) { return pick(t == Type::I64 ? wide_ : narrow_, t); }
+  Value vector() { return pick(vectors_, Type::V128); }
+  Value flags() { return pick(flags_, Type::Flags); }
+
+  void binary() {
+    constexpr Op ops[] = {Op::Add, Op::Sub,    Op::Mul, Op::DivSigned, Op::DivUnsigned, Op::And, Op::Or,
+                          Op::Xor, Op::AndNot, Op::Shl, Op::Shr,       Op::Sar,         Op::Ror};
+    const Type t = width();
+    const Value a = integer(t), b = integer(t);
+    const Op op = ops[below(std::size(ops))];
+    keep(ir_.binary(op, a, b));
+    // The pair that the back end joins.
+    if (op == Op::Add && below(2)) keep(ir_.flags(Op::FlagsAdd, {a, b}));
+    if (op == Op::Sub && below(2)) keep(ir_.flags(Op::FlagsSub, {a, b}));
+  }
+  void with_carry() {
+    constexpr Op ops[] = {Op::Adc, Op::Sbc};
+    constexpr Op flag_ops[] = {Op::FlagsAdc, Op::FlagsSbc};
+    const Type t = width();
+    const Value a = integer(t), b = integer(t), f = flags();
+    const unsigned k = below(2), which = below(3);
+    if (which != 1) keep(ir_.emit(ops[k], t, {a, b, f}));
+    if (which != 0) keep(ir_.flags(flag_ops[k], {a, b, f}));
+  }
+  void unary() {
+    const Type t = width();
+    const unsigned bits = ir::bits_of(t), lsb = below(4) ? below(bits) : 0,
+                   size = below(4) ? 1 + below(bits - lsb) : bits - lsb;
+    const Value a = integer(t);
+    switch (below(10)) {
+      case 0: return void(keep(ir_.unary(Op::Not, a)));
+      case 1: return void(keep(ir_.unary(Op::Neg, a)));
+      case 2: return void(keep(ir_.unary(Op::CountLeadingZeros, a)));
+      case 3: return void(keep(ir_.unary(Op::ReverseBits, a)));
+      case 4: return void(keep(ir_.unary(Op::ReverseBytes, a, below(2) ? 16 : bits)));
+      case 5: return void(keep(ir_.unary(below(2) ? Op::SignExtend8 : Op::SignExtend16, a)));
+      case 6: return void(keep(ir_.unary(Op::ExtractUnsigned, a, lsb | size << 8)));
+      case 7: return void(keep(ir_.unary(Op::ExtractSigned, a, lsb | size << 8)));
+      case 8: return void(keep(ir_.binary(Op::Deposit, a, integer(t), lsb | size << 8)));
+      default: return void(keep(ir_.binary(Op::ExtractPair, a, integer(t), lsb)));
+    }
+  }
+  void convert() {
+    switch (below(6)) {
+      case 0: return void(keep(ir_.emit(Op::SignExtend32, Type::I64, {integer(Type::I32)})));
+      case 1:
+      case 2: return void(keep(ir_.emit(Op::ZeroExtend32, Type::I64, {integer(Type::I32)})));
+      case 3: return void(keep(ir_.emit(Op::NzcvFromFlags, Type::I32, {flags()})));
+      case 4: return void(keep(ir_.emit(Op::FlagsFromNzcv, Type::Flags, {integer(Type::I32)})));
+      default: return void(keep(ir_.emit(Op::Truncate, Type::I32, {integer(Type::I64)})));
+    }
+  }
+  void choose() {
+    const Type t = width();
+    const u8 cond = u8(below(4) ? below(16) : 14);
+    switch (below(9)) {
+      case 0:
+      case 1: return void(keep(ir_.emit(Op::Select, t, {integer(t), integer(t), flags()}, 0, 0, cond)));
+      case 2: return void(keep(ir_.emit(Op::SelectNonZero, t, {integer(t), integer(t), integer(Type::I64)})));
+      case 3: return void(keep(ir_.emit(Op::Condition, Type::I32, {flags()}, 0, 0, cond)));
+      case 4: return void(keep(ir_.emit(Op::EqualZero, Type::I32, {integer(t)})));
+      case 5: return void(keep(ir_.emit(Op::LessUnsigned, Type::I32, {integer(t), integer(t)})));
+      case 6:
+        return void(keep(ir_.emit(Op::FlagsSelect, Type::Flags, {flags(), flags(), flags()}, 0, 0, cond)));
+      case 7:
+        return void(
+            keep(ir_.emit(Op::VSelectCondition, Type::V128, {vector(), vector(), flags()}, 0, 0, cond)));
+      default: return void(keep(ir_.flags(Op::FlagsLogic, {integer(t)})));
+    }
+  }
+  void wide_multiply() {
+    constexpr Op ops[] = {Op::MulHighSigned, Op::MulHighUnsigned};
+    if (below(3)) return void(keep(ir_.binary(ops[below(2)], integer(Type::I64), integer(Type::I64))));
+    const Op crc = below(2) ? Op::Crc32 : Op::Crc32C;
+    keep(ir_.emit(crc, Type::I32, {integer(Type::I32), integer(Type::I64)}, 0, 0, u8(below(4))));
+  }
+  void vectors() {
+    constexpr Op binary_ops[] = {Op::VAnd,    Op::VOr,      Op::VXor,    Op::VAndNot, Op::VOrNot,
+                                 Op::VAdd,    Op::VSub,     Op::VSMax,   Op::VUMin,   Op::VCmpEq,
+                                 Op::VCmpGtS, Op::VCmpGeS,  Op::VCmpGtU, Op::VCmpGeU, Op::VSAbd,
+                                 Op::VUAbd,   Op::VCmpTest, Op::VMul,    Op::VUHAdd};
+    const u8 esize = u8(below(4));
+    const unsigned lane = below(16u >> esize);
+    switch (below(10)) {
+      case 0: return void(keep(ir_.emit(Op::VFromInt, Type::V128, {integer(width())})));
+      case 1: return void(keep(ir_.emit(Op::VLane, Type::I64, {vector()}, lane, esize)));
+      case 2:
+        return void(keep(ir_.emit(Op::VInsert, Type::V128, {vector(), integer(Type::I64)}, lane, esize)));
+      case 3: return void(keep(ir_.emit(Op::VDup, Type::V128, {integer(Type::I64)}, 0, esize)));
+      case 4: return void(keep(ir_.emit(Op::VSelect, Type::V128, {vector(), vector(), vector()})));
+      case 5: return void(keep(ir_.emit(below(2) ? Op::VNot : Op::VZeroUpper, Type::V128, {vector()})));
+      default: {
+        const Op op = binary_ops[below(std::size(binary_ops))];
+        const u8 size = op == Op::VMul && esize == 3 ? u8(2) : esize;
+        return void(keep(ir_.emit(op, Type::V128, {vector(), vector()}, 0, size)));
+      }
+    }
+  }
+  void state() {
+    switch (below(5)) {
+      case 0: return ir_.set_state(offset_v(below(kV)), vector());
+      case 1: return ir_.set_state(offset_f(below(kFlags)), flags());
+      // The halves of a register: what lives in it must be told.
+      case 2: return ir_.set_state(offset_x(below(kX)) + 4 * below(2), integer(Type::I32));
+      default: return ir_.set_state(offset_x(below(kX)), integer(Type::I64));
+    }
+  }
+
+  void step() {
+    const unsigned kind = below(100);
+    if (kind < 22)
+      binary();
+    else if (kind < 30)
+      with_carry();
+    else if (kind < 42)
+      unary();
+    else if (kind < 52)
+      convert();
+    else if (kind < 64)
+      choose();
+    else if (kind < 67)
+      wide_multiply();
+    else if (kind < 86)
+      vectors();
+    else if (kind < 97)
+      state();
+    else
+      keep(ir_.call(kStir, {integer(Type::I64), integer(Type::I64), integer(Type::I64)}));
+  }
+
+  std::mt19937_64 random_;
+  Block block_;
+  Builder ir_{block_};
+  std::vector<Value> wide_, narrow_, flags_, vectors_;
+};
+
+std::unique_ptr<State> start_state(u64 seed) {
+  auto s = std::make_unique<State>();
+  std::mt19937_64 random(seed);
+  for (u64& x : s->x) x = random() % 4 ? random() : random() % 3 - 1;
+  for (Vec& v : s->v) v = {random(), random()};
+  for (u32& f : s->f) f = Flags::from_nzcv(u32(random() & 15)).word;
+  s->calls = 0;
+  return s;
+}
+
+std::string difference(const State& a, const State& b) {
+  for (unsigned n = 0; n < kX; n++)
+    if (a.x[n] != b.x[n]) return "x" + std::to_string(n);
+  for (unsigned n = 0; n < kV; n++)
+    if (!(a.v[n] == b.v[n])) return "v" + std::to_string(n);
+  for (unsigned n = 0; n < kFlags; n++)
+    if ((a.f[n] ^ b.f[n]) & Flags::kAll) return "f" + std::to_string(n);
+  if (a.calls != b.calls) return "calls";
+  return a.pc != b.pc ? "pc" : "";
+}
+
+TEST(RandomBlocks, GiveTheSameInTheInterpreterAndInTheBackEnd) {
+  auto jit = make_jit(size_t{16} << 20, false);
+  if (!jit) GTEST_SKIP() << "no back end for this host";
+  const char* text = std::getenv("SLUICE_SEED");
+  const u64 seed = text ? std::strtoull(text, nullptr, 0) : std::random_device{}();
+  std::printf("seed %lu\n", seed);
+  for (u64 n = 0; n < 3000; n++) {
+    Block block = RandomBlock(seed * 1000003 + n).make();
+    ASSERT_EQ(verify(block), "") << "seed " << seed << ", block " << n;
+    auto expected = start_state(seed ^ n);
+    interpret(*expected, 0, 1, block.insts, false);
+    for (PassSet passes : {PassSet::none(), PassSet::all()}) {
+      Block mine = block;
+      optimise(mine, passes);
+      ASSERT_EQ(verify(mine), "");
+      TranslatedBlock translated;
+      if (!jit->compile(mine, translated)) {
+        jit->reset();
+        ASSERT_TRUE(jit->compile(mine, translated));
+      }
+      auto state = start_state(seed ^ n);
+      jit->enter(*state, translated.code);
+      ASSERT_EQ(difference(*state, *expected), "")
+          << "seed " << seed << ", block " << n << ", passes " << passes.bits << "\n"
+          << ir::print(mine);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sluice::tcg

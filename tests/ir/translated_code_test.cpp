@@ -1,0 +1,212 @@
+// tests/ir/translated_code_test.cpp: how translated code behaves as a whole, with both engines: linking and
+// unlinking, code that changes itself, accesses across pages, faults in the middle of a block, instruction
+// counts, leaving on request, and a code arena that is too small.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "tests/support/user_world.h"
+
+namespace sluice::test {
+namespace {
+
+using Accel = tcg::Vcpu::Accel;
+using End = UserWorld::End;
+
+constexpr u64 kCode = UserWorld::kBase + 0x1000, kData = UserWorld::kBase + 0x200000,
+              kEnd = UserWorld::kBase + UserWorld::kSize;
+
+class TranslatedCode : public testing::TestWithParam<Accel> {
+ protected:
+  End run(std::initializer_list<u32> words) { return run(std::vector<u32>(words)); }
+  End run(const std::vector<u32>& words) {
+    world.put(kCode, words);
+    world.state().pc = kCode;
+    return world.run(kCode + words.size() * 4);
+  }
+  bool jit() const { return GetParam() == Accel::Jit; }
+  u64& x(unsigned n) { return world.state().x[n]; }
+
+  UserWorld world{{.accel = GetParam()}};
+};
+
+TEST_P(TranslatedCode, ALoopIsTranslatedOnceAndLinkedToItself) {
+  x(0) = 100000, x(1) = 0;
+  EXPECT_EQ(run({
+                0xf1000400,  // subs x0, x0, #1
+                0x91000421,  // add x1, x1, #1
+                0x54ffffc1,  // b.ne -8
+            }),
+            End::Arrived);
+  EXPECT_EQ(x(1), 100000u);
+  EXPECT_EQ(world.vcpu().counters().blocks_translated, 1u);
+  if (jit()) {
+    EXPECT_EQ(world.vcpu().counters().links, 1u);
+    EXPECT_LE(world.vcpu().counters().lookups, 3u);
+  }
+}
+
+TEST_P(TranslatedCode, CallsAndReturnsFindTheirBlocksWithoutTheRunLoop) {
+  x(0) = 10000, x(1) = 0;
+  EXPECT_EQ(run({
+                0x94000004,  // bl +16
+                0xf1000400,  // subs x0, x0, #1
+                0x54ffffc1,  // b.ne -8
+                0x14000003,  // b +12
+                0x91000821,  // add x1, x1, #2
+                0xd65f03c0,  // ret
+            }),
+            End::Arrived);
+  EXPECT_EQ(x(1), 20000u);
+  EXPECT_LE(world.vcpu().counters().blocks_translated, 4u);
+  EXPECT_LE(world.vcpu().counters().lookups, 10u);
+}
+
+TEST_P(TranslatedCode, CodeThatChangesItselfRunsAsChanged) {
+  x(0) = 1000, x(1) = 0xd28000e3, x(2) = kCode;  // movz x3, #7
+  EXPECT_EQ(run({
+                0xd28000a3,  // movz x3, #5; is replaced
+                0x8b030084,  // add x4, x4, x3
+                0xd1000400,  // sub x0, x0, #1
+                0xf107d01f,  // cmp x0, #500
+                0x54000041,  // b.ne +8
+                0xb9000041,  // str w1, [x2]
+                0xb5ffff40,  // cbnz x0, -24
+            }),
+            End::Arrived);
+  EXPECT_EQ(x(3), 7u);
+  EXPECT_EQ(x(4), 500u * 5 + 500u * 7);
+}
+
+TEST_P(TranslatedCode, AStoreBesideTheCodeInItsPageIsOnlyAStore) {
+  x(0) = 100, x(2) = kCode + 0x800;
+  EXPECT_EQ(run({
+                0xf9000040,  // str x0, [x2]
+                0xd1000400,  // sub x0, x0, #1
+                0xb5ffffc0,  // cbnz x0, -8
+            }),
+            End::Arrived);
+  EXPECT_EQ(world.peek<u64>(kCode + 0x800), 1u);
+  EXPECT_EQ(world.vcpu().counters().blocks_translated, 1u);
+}
+
+TEST_P(TranslatedCode, AccessesAcrossAPageBoundary) {
+  for (u64 before = 1; before < 16; before++) {
+    const u64 from = kData + 0x1000 - before, to = kData + 0x5000 - before;
+    for (unsigned i = 0; i < 16; i++) *world.host(from + i) = u8(0xa0 + i), *world.host(to + i) = 0;
+    for (unsigned i = 0; i < 8; i++) *world.host(to + 0x2000 + i) = 0;
+    x(2) = from, x(3) = to, x(4) = to + 0x2000;
+    EXPECT_EQ(run({
+                  0x3dc00040,  // ldr q0, [x2]
+                  0x3d800060,  // str q0, [x3]
+                  0xf9400041,  // ldr x1, [x2]
+                  0xf9000081,  // str x1, [x4]
+                  0xb8800045,  // ldursw x5, [x2]
+              }),
+              End::Arrived);
+    EXPECT_EQ(x(1), 0xa7a6a5a4a3a2a1a0u);
+    EXPECT_EQ(x(5), 0xffffffffa3a2a1a0u);
+    EXPECT_EQ(world.peek<u64>(to), 0xa7a6a5a4a3a2a1a0u) << before;
+    EXPECT_EQ(world.peek<u64>(to + 8), 0xafaeadacabaaa9a8u) << before;
+    EXPECT_EQ(world.peek<u64>(to + 0x2000), 0xa7a6a5a4a3a2a1a0u) << before;
+  }
+}
+
+TEST_P(TranslatedCode, AFaultInTheMiddleLeavesTheStateOfThatInstruction) {
+  x(0) = 1, x(1) = 2, x(2) = kEnd, x(3) = 0x55;
+  EXPECT_EQ(run({
+                0x8b010000,  // add x0, x0, x1
+                0xf10c001f,  // cmp x0, #768: N
+                0xf8408443,  // ldr x3, [x2], #8
+                0x8b010000,  // add x0, x0, x1
+            }),
+            End::DataFault);
+  EXPECT_EQ(world.state().pc, kCode + 8);
+  EXPECT_EQ(world.fault_address(), kEnd);
+  EXPECT_EQ(x(0), 3u);
+  EXPECT_EQ(x(2), kEnd);
+  EXPECT_EQ(x(3), 0x55u);
+  EXPECT_EQ(world.state().nzcv.nzcv(), 8u);
+}
+
+TEST_P(TranslatedCode, AStoreThatLeavesMemoryHalfwayChangesNothing) {
+  world.put(kEnd - 4, std::vector<u32>{});
+  *world.host(kEnd - 1) = 0x11;
+  x(1) = ~u64{0}, x(2) = kEnd - 4;
+  EXPECT_EQ(run({0xf9000041}), End::DataFault);  // str x1, [x2]
+  EXPECT_EQ(world.fault_address(), kEnd);
+  EXPECT_EQ(*world.host(kEnd - 1), 0x11);
+}
+
+TEST_P(TranslatedCode, AnEndlessLoopIsLeftOnRequest) {
+  std::thread other([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    world.stop();
+  });
+  EXPECT_EQ(run({0x91000421, 0x17ffffff, 0xd503201f}), End::Stopped);  // add x1, x1, #1; b -4
+  other.join();
+  EXPECT_GT(x(1), 0u);
+}
+
+TEST_P(TranslatedCode, AFullArenaStartsOver) {
+  UserWorld small({.accel = GetParam(), .code_bytes = size_t{64} << 10});
+  std::vector<u32> words;
+  for (unsigned n = 0; n < 20000; n++)
+    words.push_back(n % 5 == 4 ? 0xb4000021 : 0x91000400);  // cbz x1, +4; add x0, x0, #1
+  small.put(kCode, words);
+  for (unsigned round = 0; round < 2; round++) {
+    small.state().x[0] = 0, small.state().x[1] = round;
+    small.state().pc = kCode;
+    EXPECT_EQ(small.run(kCode + words.size() * 4), End::Arrived);
+    EXPECT_EQ(small.state().x[0], 16000u);
+  }
+  if (jit()) {
+    EXPECT_GT(small.vcpu().counters().code_flushes, 0u);
+  }
+}
+
+// The same budgets, the same stops.
+TEST(InstructionCounts, AreTheSameInBothEngines) {
+  const std::vector<u32> words = {
+      0xd2800140,  // movz x0, #10
+      0x91000421,  // add x1, x1, #1
+      0xb4000060,  // cbz x0, +12
+      0xf9000041,  // str x1, [x2]
+      0xd1000400,  // sub x0, x0, #1
+      0x37000041,  // tbnz w1, #0, +8
+      0xd503201f,  // nop
+      0xb5ffff40,  // cbnz x0, -24
+      0xf8408c43,  // ldr x3, [x2, #8]!: faults
+      0xd503201f,  // nop
+  };
+  for (i64 budget = 1; budget < 90; budget++) {
+    struct Seen {
+      End end;
+      u64 pc, x0, x1;
+      i64 left;
+      bool operator==(const Seen&) const = default;
+    };
+    Seen seen[2];
+    for (Accel accel : {Accel::Interpreter, Accel::Jit}) {
+      UserWorld world({.accel = accel, .icount = true, .code_bytes = size_t{1} << 20});
+      world.put(kCode, words);
+      world.state().pc = kCode, world.state().x[1] = 0, world.state().x[2] = kEnd - 8;
+      world.state().icount_left = budget;
+      const End end = world.run(kCode + words.size() * 4);
+      const cpu::PeState& s = world.state();
+      seen[accel == Accel::Jit] = {end, s.pc, s.x[0], s.x[1], s.icount_left};
+    }
+    EXPECT_EQ(seen[0].pc, seen[1].pc) << budget;
+    EXPECT_EQ(seen[0].left, seen[1].left) << budget;
+    EXPECT_TRUE(seen[0] == seen[1]) << budget;
+    // A block may run over the end of its time, but by less than itself.
+    EXPECT_GT(seen[0].left, -10);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, TranslatedCode, testing::Values(Accel::Interpreter, Accel::Jit),
+                         [](const auto& p) { return p.param == Accel::Jit ? "Jit" : "Interpreter"; });
+
+}  // namespace
+}  // namespace sluice::test
