@@ -17,7 +17,7 @@ namespace sluice {
 namespace {
 
 std::string document(const std::string& name) {
-  auto path = std::filesystem::path(__FILE__).parent_path() / "../../docs" / name;
+  auto path = std::filesystem::path(SLUICE_SOURCE_DIR) / "docs" / name;
   std::ifstream file{path};
   EXPECT_TRUE(file) << path;
   std::ostringstream text;
