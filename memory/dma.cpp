@@ -14,19 +14,22 @@ struct DmaMapping::State {
     InclusiveRange input;
     u64 epoch;
   };
+  static constexpr u32 kRevoked = u32{1} << 31;
   DmaMapper* mapper = nullptr;
-  u64 address = 0, length = 0;
+  std::vector<DmaSegment> segments;
+  u64 length = 0;  // of all segments
   Access access = Access::None;
   std::vector<std::span<std::byte>> spans;
   std::vector<std::pair<GuestRam*, u64>> places;       // of each span
   std::vector<std::shared_ptr<const GuestRam>> keeps;  // while somebody may use the pointers
   std::vector<Dependence> depends;
   std::unique_ptr<std::byte[]> bounce;
-  // Under the mapper's lock.
-  bool revoked = false;
-  unsigned pins = 0;
-  u64 pending_since = std::numeric_limits<u64>::max();  // revoked while pinned: by the message of this number
+  std::atomic<u32> use{0};  // number of pins, and kRevoked
+  // Under the mapper's lock: revoked while pinned, by the message of this number.
+  u64 pending_since = std::numeric_limits<u64>::max();
 
+  bool revoked() const { return use.load(std::memory_order_seq_cst) & kRevoked; }
+  bool pinned() const { return use.load(std::memory_order_seq_cst) & ~kRevoked; }
   void forget() {
     spans.clear();
     places.clear();
@@ -57,7 +60,7 @@ struct DmaMapping::State {
 };
 
 // --- DmaMapping
-// ----------------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------------
 
 DmaMapping::DmaMapping() = default;
 DmaMapping::DmaMapping(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -84,11 +87,19 @@ std::span<const std::span<std::byte>> DmaMapping::Pin::spans() const {
   return state_->spans;
 }
 
-bool DmaMapping::revoked() const {
-  if (!state_) return true;
-  std::lock_guard lock{state_->mapper->mutex_};
-  return state_->revoked;
+void DmaMapping::Pin::note_write(u64 offset, u64 length) const {
+  for (size_t i = 0; i < state_->places.size() && length; i++) {
+    const u64 size = state_->spans[i].size();
+    if (offset < size) {
+      const u64 n = std::min(length, size - offset);
+      state_->places[i].first->note_write(state_->places[i].second + offset, n);
+      length -= n;
+    }
+    offset -= std::min(offset, size);
+  }
 }
+
+bool DmaMapping::revoked() const { return !state_ || state_->revoked(); }
 bool DmaMapping::bounced() const { return state_ && state_->bounce; }
 u64 DmaMapping::length() const { return state_ ? state_->length : 0; }
 
@@ -97,16 +108,13 @@ MemTxResult DmaMapping::unmap(u64 written) {
   State& s = *state_;
   written = allows(s.access, Access::Write) ? std::min(written, s.length) : 0;
   MemTxResult result;
-  if (s.bounce) {
-    // With the attributes of the initiator, and translated again: what it may do now decides, not what it
-    // could then.
-    if (written) result = s.mapper->port_.write(s.address, {s.bounce.get(), size_t(written)});
-  } else {
-    for (size_t i = 0; i < s.spans.size() && written; i++) {
-      u64 n = std::min<u64>(written, s.spans[i].size());
-      s.places[i].first->note_write(s.places[i].second, n);
-      written -= n;
-    }
+  if (Pin end = written ? pin() : Pin(nullptr)) {
+    if (s.bounce)
+      result = s.mapper->write_back(s, written);
+    else
+      end.note_write(0, written);
+  } else if (written && s.bounce) {
+    result = MemTxResult::device_error();  // the device has been reset
   }
   s.mapper->delist(s);
   state_.reset();
@@ -114,7 +122,7 @@ MemTxResult DmaMapping::unmap(u64 written) {
 }
 
 // --- DmaMapper
-// -----------------------------------------------------------------------------------------------
+// ----------------------------------------------------------------------------------------------
 
 struct DmaMapper::Link {
   Link(DmaMapper& to, IommuRegion& region)
@@ -136,16 +144,25 @@ DmaMapper::~DmaMapper() {
 
 // Mappings that depend on what has changed die at once; those that are pinned hold up completion.
 template <class F>
-void DmaMapper::revoke_if(F&& depends) {
-  u64 sequence = next_sequence();
+void DmaMapper::revoke_if(u64 sequence, F&& depends) {
   std::lock_guard lock{mutex_};
   for (DmaMapping::State* s : states_) {
-    if (s->bounce || !depends(*s)) continue;
-    if (!s->revoked) counters_.revoked++;
-    s->revoked = true;
-    if (s->pins) s->pending_since = std::min(s->pending_since, sequence);
+    if (!depends(*s)) continue;
+    const u32 before = s->use.fetch_or(DmaMapping::State::kRevoked, std::memory_order_seq_cst);
+    if (!(before & DmaMapping::State::kRevoked)) counters_.revoked++;
+    if (before & ~DmaMapping::State::kRevoked) s->pending_since = std::min(s->pending_since, sequence);
   }
   update_pending();
+}
+
+Ticket DmaMapper::close() {
+  const u64 sequence = next_sequence();
+  {
+    std::lock_guard lock{mutex_};
+    closed_ = true;
+  }
+  revoke_if(sequence, [](const DmaMapping::State&) { return true; });
+  return {sequence, 0};
 }
 
 void DmaMapper::update_pending() {
@@ -155,7 +172,7 @@ void DmaMapper::update_pending() {
 }
 
 void DmaMapper::on_unmap(const IommuRegion& region, const IommuUnmap& unmap) {
-  revoke_if([&](const DmaMapping::State& s) {
+  revoke_if(next_sequence(), [&](const DmaMapping::State& s) {
     return std::any_of(s.depends.begin(), s.depends.end(), [&](const DmaMapping::State::Dependence& d) {
       return d.region == &region && (unmap.all_indexes || d.index == unmap.index) &&
              d.input.overlaps(unmap.range);
@@ -165,7 +182,7 @@ void DmaMapper::on_unmap(const IommuRegion& region, const IommuUnmap& unmap) {
 
 void DmaMapper::receive(const Invalidation& message) {
   if (std::holds_alternative<FullFlush>(message) || std::holds_alternative<TopologyChanged>(message))
-    revoke_if([](const DmaMapping::State&) { return true; });
+    revoke_if(next_sequence(), [](const DmaMapping::State& s) { return !s.bounce; });
 }
 
 void DmaMapper::follow(const DmaMapping::State& state) {
@@ -178,28 +195,37 @@ void DmaMapper::follow(const DmaMapping::State& state) {
   }
 }
 
-// Looks without side effects first; only what really fails is then reported, once.
-DmaMapper::Walked DmaMapper::walk(DmaMapping::State& s, MemTxResult& result) {
-  TranslateRequest request{port_.space(), s.address, s.length, s.access, port_.attrs(), Intent::Prefetch};
-  bool direct = true;
-  for (u64 done = 0; done < s.length;) {
-    request.address = s.address + done;
-    request.length = s.length - done;
-    Translation t = translate(request);
-    if (!t.is_ok()) {
-      request.intent = Intent::Access;
-      t = translate(request);
-      result = t.result;
-      if (!t.is_ok()) return Walked::Failed;
-      return Walked::NeedsBounce;  // RAZ/WI, or allowed since
+std::unique_ptr<DmaMapping::State> DmaMapper::new_state(std::span<const DmaSegment> segments, Access access) {
+  if (segments.empty() || access == Access::None) return nullptr;
+  u64 length = 0;
+  for (const DmaSegment& s : segments) {
+    if (!s.length || s.length > kMaxLength - length || s.length - 1 > ~s.address) return nullptr;
+    length += s.length;
+  }
+  auto state = std::make_unique<DmaMapping::State>();
+  state->mapper = this;
+  state->segments.assign(segments.begin(), segments.end());
+  state->length = length;
+  state->access = access;
+  return state;
+}
+
+// Looks without side effects. Failed: at `refused`.
+DmaMapper::Walked DmaMapper::look(DmaMapping::State& s, DmaSegment& refused) const {
+  TranslateRequest request{port_.space(), 0, 0, s.access, port_.attrs(), Intent::Prefetch};
+  for (const DmaSegment& segment : s.segments) {
+    for (u64 done = 0; done < segment.length;) {
+      request.address = segment.address + done;
+      request.length = segment.length - done;
+      Translation t = translate(request);
+      if (!t.is_ok()) return refused = {request.address, request.length}, Walked::Failed;
+      const bool plain = t.target == Translation::Target::Ram ||
+                         (t.target == Translation::Target::RomDevice && !allows(s.access, Access::Write));
+      if (!plain || s.spans.size() >= kMaxSpans) return Walked::NeedsBounce;
+      s.add_span(t);
+      for (const Hop& hop : t.hops) s.add_dependence(hop);
+      done += t.length;
     }
-    bool plain = t.target == Translation::Target::Ram ||
-                 (t.target == Translation::Target::RomDevice && !allows(s.access, Access::Write));
-    direct = direct && plain && s.spans.size() < kMaxSpans;
-    if (!direct) return Walked::NeedsBounce;
-    s.add_span(t);
-    for (const Hop& hop : t.hops) s.add_dependence(hop);
-    done += t.length;
   }
   return Walked::Direct;
 }
@@ -210,8 +236,25 @@ bool DmaMapper::unchanged(const DmaMapping::State& state, u64 topology) const {
                      [](const DmaMapping::State::Dependence& d) { return d.region->epoch() == d.epoch; });
 }
 
+// Direct: enlisted, with pointers that nothing has taken back meanwhile.
+DmaMapper::Walked DmaMapper::enlist_direct(DmaMapping::State& s, DmaSegment& refused) {
+  constexpr int kTries = 16;  // an IOMMU that changes faster than this gets transactions instead of mappings
+  for (int i = 0; i < kTries; i++) {
+    EpochDomain::Guard guard(hub_.epochs());
+    const u64 topology = hub_.topology_generation();
+    const Walked walked = look(s, refused);
+    if (walked != Walked::Direct) return s.forget(), walked;
+    follow(s);
+    enlist(s);
+    if (unchanged(s, topology)) return Walked::Direct;
+    delist(s);
+    s.forget();
+    s.use.store(0, std::memory_order_relaxed);
+  }
+  return Walked::NeedsBounce;
+}
+
 MemTxResult DmaMapper::fill_bounce(DmaMapping::State& s) {
-  s.forget();
   {
     std::lock_guard lock{mutex_};
     if (s.length > kMaxBounce - bounce_bytes_) return MemTxResult::device_error();
@@ -220,51 +263,72 @@ MemTxResult DmaMapper::fill_bounce(DmaMapping::State& s) {
   }
   s.bounce = std::make_unique<std::byte[]>(size_t(s.length));
   s.spans.push_back({s.bounce.get(), size_t(s.length)});
+  enlist(s);
   if (!allows(s.access, Access::Read)) return MemTxResult::ok();
-  return port_.read(s.address, s.spans[0]);
+  u64 at = 0;
+  for (const DmaSegment& segment : s.segments) {
+    MemTxResult result = port_.read(segment.address, s.spans[0].subspan(size_t(at), size_t(segment.length)));
+    if (!result.is_ok()) return result;
+    at += segment.length;
+  }
+  return MemTxResult::ok();
 }
 
-DmaMapper::Mapped DmaMapper::map(u64 address, u64 length, Access access) {
-  if (!length || length > kMaxLength || length - 1 > ~address || access == Access::None)
-    return {{}, MemTxResult::decode_error(MemTxResult::Reason::BadSize)};
-  constexpr int kTries = 16;  // an IOMMU that changes faster than this gets transactions instead of mappings
-  auto state = std::make_unique<DmaMapping::State>();
-  DmaMapping::State& s = *state;
-  s.mapper = this;
-  s.address = address;
-  s.length = length;
-  s.access = access;
-  for (int i = 0; i < kTries; i++) {
-    EpochDomain::Guard guard(hub_.epochs());
-    MemTxResult result;
-    u64 topology = hub_.topology_generation();
-    Walked walked = walk(s, result);
-    if (walked == Walked::Failed) return {{}, result};
-    if (walked == Walked::NeedsBounce) break;
-    follow(s);
-    enlist(s);
-    if (unchanged(s, topology)) return {DmaMapping(std::move(state)), MemTxResult::ok()};
-    delist(s);
-    s.forget();
-    s.revoked = false;
+// With the attributes of the initiator, and translated again: what it may do now decides, not what it could
+// then.
+MemTxResult DmaMapper::write_back(const DmaMapping::State& s, u64 written) const {
+  const std::byte* from = s.bounce.get();
+  for (const DmaSegment& segment : s.segments) {
+    const u64 n = std::min(written, segment.length);
+    if (!n) break;
+    MemTxResult result = port_.write(segment.address, {from, size_t(n)});
+    if (!result.is_ok()) return result;
+    from += n;
+    written -= n;
   }
-  MemTxResult result = fill_bounce(s);
-  if (s.bounce) enlist(s);
-  DmaMapping mapping(s.bounce ? std::move(state) : nullptr);
+  return MemTxResult::ok();
+}
+
+DmaMapper::Mapped DmaMapper::map(std::span<const DmaSegment> segments, Access access) {
+  auto state = new_state(segments, access);
+  if (!state) return {{}, MemTxResult::decode_error(MemTxResult::Reason::BadSize)};
+  DmaSegment refused{};
+  switch (enlist_direct(*state, refused)) {
+    case Walked::Direct: return {DmaMapping(std::move(state)), MemTxResult::ok()};
+    case Walked::Failed: {
+      // Only what really fails is reported, once; it may be RAZ/WI, or allowed since.
+      EpochDomain::Guard guard(hub_.epochs());
+      Translation t =
+          translate({port_.space(), refused.address, refused.length, access, port_.attrs(), Intent::Access});
+      if (!t.is_ok()) return {{}, t.result};
+      break;
+    }
+    case Walked::NeedsBounce: break;
+  }
+  MemTxResult result = fill_bounce(*state);
+  DmaMapping mapping(state->bounce ? std::move(state) : nullptr);
   if (!result.is_ok()) return {{}, result};
   return {std::move(mapping), result};
+}
+
+DmaMapping DmaMapper::map_direct(std::span<const DmaSegment> segments, Access access) {
+  auto state = new_state(segments, access);
+  DmaSegment refused{};
+  if (!state || enlist_direct(*state, refused) != Walked::Direct) return {};
+  return DmaMapping(std::move(state));
 }
 
 void DmaMapper::enlist(DmaMapping::State& state) {
   std::lock_guard lock{mutex_};
   states_.push_back(&state);
+  if (closed_) state.use.fetch_or(DmaMapping::State::kRevoked, std::memory_order_seq_cst);
   counters_.mapped++;
 }
 
 void DmaMapper::delist(DmaMapping::State& state) {
   {
     std::lock_guard lock{mutex_};
-    assert(state.pins == 0);
+    assert(!state.pinned());
     std::erase(states_, &state);
     if (state.bounce) bounce_bytes_ -= state.length;
     update_pending();
@@ -273,16 +337,20 @@ void DmaMapper::delist(DmaMapping::State& state) {
 }
 
 bool DmaMapper::add_pin(DmaMapping::State& state) {
-  std::lock_guard lock{mutex_};
-  if (state.revoked) return false;
-  state.pins++;
-  return true;
+  if (!(state.use.fetch_add(1, std::memory_order_seq_cst) & DmaMapping::State::kRevoked)) return true;
+  drop_pin(state);
+  return false;
 }
 
 void DmaMapper::drop_pin(DmaMapping::State& state) {
+  if (state.use.fetch_sub(1, std::memory_order_seq_cst) == (DmaMapping::State::kRevoked | 1)) unpinned(state);
+}
+
+// The last pin of a revoked mapping has gone.
+void DmaMapper::unpinned(DmaMapping::State& state) {
   {
     std::lock_guard lock{mutex_};
-    if (--state.pins || state.pending_since == kNone) return;
+    if (state.pinned() || state.pending_since == kNone) return;
     state.pending_since = kNone;
     update_pending();
   }

@@ -38,6 +38,11 @@ class DmaPort {
 
 class DmaMapper;
 
+// A piece of guest memory, in terms of the port's address space. At least one byte; does not wrap.
+struct DmaSegment {
+  u64 address, length;
+};
+
 // Guest memory as host pointers, for as long as no IOMMU on the way and no memory map change takes it back.
 // Where the guest address is not plain RAM, a bounce buffer stands in; it is filled, and written back, with
 // the port's attributes. Made by DmaMapper, which outlives it. Movable; one thread at a time uses it.
@@ -50,9 +55,9 @@ class DmaMapping {
   DmaMapping& operator=(DmaMapping&& other) noexcept;
   ~DmaMapping();  // without unmap(): a bounce buffer is not written back
 
-  // Uses the pointers. An unmap of what the mapping depends on is complete only when no pin is held:
-  // hardware, too, waits for transactions in flight. So hold it for one host read or write, never while
-  // waiting for the guest.
+  // Uses the pointers: two atomic operations, no lock. An unmap of what the mapping depends on is complete
+  // only when no pin is held: hardware, too, waits for transactions in flight. So hold it for one host read
+  // or write, never while waiting for the guest.
   class Pin {
    public:
     Pin(Pin&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
@@ -61,6 +66,9 @@ class DmaMapping {
     // False: the mapping has been revoked. Use the DmaPort, or map again.
     explicit operator bool() const { return state_ != nullptr; }
     std::span<const std::span<std::byte>> spans() const;
+    // The device has written `length` bytes at `offset` through the pointers: whoever has translated code
+    // from that RAM is told. Not for bounce buffers, which unmap() writes back.
+    void note_write(u64 offset, u64 length) const;
 
    private:
     friend DmaMapping;
@@ -100,7 +108,18 @@ class DmaMapper final : private InvalidationHolder {
     DmaMapping mapping;
     MemTxResult result;
   };
-  Mapped map(u64 address, u64 length, Access access);
+  Mapped map(std::span<const DmaSegment> segments, Access access);
+  Mapped map(u64 address, u64 length, Access access) {
+    DmaSegment one{address, length};
+    return map({&one, 1}, access);
+  }
+  // The same without a bounce buffer and without any side effect: empty unless all of it is plain RAM that
+  // may be accessed now. The caller then uses transactions, and those that are refused are reported.
+  DmaMapping map_direct(std::span<const DmaSegment> segments, Access access);
+  // Every mapping dies, and new ones are revoked from the start. Complete when no pin is held any more: a
+  // device that is being reset has stopped.
+  Ticket close();
+  const DmaPort& port() const { return port_; }
 
   size_t live() const;  // mappings not yet ended: not zero when the device is idle means a leak
   struct Counters {
@@ -115,24 +134,51 @@ class DmaMapper final : private InvalidationHolder {
   void receive(const Invalidation& message) override;
   void on_unmap(const IommuRegion& region, const IommuUnmap& unmap);
   template <class F>
-  void revoke_if(F&& depends);
+  void revoke_if(u64 sequence, F&& depends);
   void update_pending();
   void follow(const DmaMapping::State& state);
-  Walked walk(DmaMapping::State& state, MemTxResult& result);
+  std::unique_ptr<DmaMapping::State> new_state(std::span<const DmaSegment> segments, Access access);
+  Walked look(DmaMapping::State& state, DmaSegment& refused) const;
+  Walked enlist_direct(DmaMapping::State& state, DmaSegment& refused);
   bool unchanged(const DmaMapping::State& state, u64 topology) const;
   MemTxResult fill_bounce(DmaMapping::State& state);
+  MemTxResult write_back(const DmaMapping::State& state, u64 written) const;
   void enlist(DmaMapping::State& state);
   void delist(DmaMapping::State& state);
   bool add_pin(DmaMapping::State& state);
   void drop_pin(DmaMapping::State& state);
+  void unpinned(DmaMapping::State& state);
 
   const DmaPort port_;
-  mutable std::mutex mutex_;  // of the list and of every State's revoked, pins and pending_since
+  mutable std::mutex mutex_;  // of the list and of every State's pending_since
   std::vector<DmaMapping::State*> states_;
+  bool closed_ = false;
   u64 bounce_bytes_ = 0;
   Counters counters_;
   std::mutex links_mutex_;  // never taken by a callback
   std::unordered_map<const IommuRegion*, std::unique_ptr<Link>> links_;
+};
+
+// A range that a device reads and writes again and again, such as a ring: host memory for as long as nothing
+// takes it back, mapped again when somebody did, transactions of the port where it is not plain RAM.
+// One thread at a time. Little-endian; accesses of 1, 2, 4 or 8 bytes that are aligned are single.
+class DmaWindow {
+ public:
+  DmaWindow() = default;
+  // The mapper outlives the window. `length` at least 1; the range does not wrap.
+  DmaWindow(DmaMapper& mapper, u64 address, u64 length, Access access)
+      : mapper_(&mapper), segment_{address, length}, access_(access) {}
+  MemTxResult load(u64 offset, unsigned size, u64& value);
+  MemTxResult store(u64 offset, unsigned size, u64 value);
+  MemTxResult read(u64 offset, std::span<std::byte> bytes);
+
+ private:
+  template <class Direct, class Transaction>
+  MemTxResult access(u64 offset, u64 length, Direct direct, Transaction transaction);
+  DmaMapper* mapper_ = nullptr;
+  DmaSegment segment_{};
+  Access access_ = Access::None;
+  DmaMapping mapping_;
 };
 
 }  // namespace sluice

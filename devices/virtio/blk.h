@@ -69,6 +69,8 @@ class VirtioBlk final : public VirtioDevice {
   void work();
   void serve(Request& request);
   Step transfer(Request& request, Outcome& out);
+  Step move_chunk(Request& request, u64 done, u64 size, Outcome& out);
+  bool move_directly(const Request& request, u64 done, u64 size, BlockStatus& status);
   Step read_chunk(Request& request, u64 done, std::span<u8> buffer, Outcome& out);
   Step write_chunk(Request& request, u64 done, std::span<u8> buffer, Outcome& out);
   Step run(Request& request, Outcome& out);

@@ -28,12 +28,23 @@ class Chain {
   [[nodiscard]] bool read(u64 offset, std::span<u8> out) const;
   [[nodiscard]] bool write(u64 offset, std::span<const u8> bytes) const;
 
+  // [offset, offset + length) of a part as host memory, for transfers that need no copy. Empty when it does
+  // not lie inside the part or is not plain memory that may be accessed now: use `read` and `write` then,
+  // which report what is wrong.
+  DmaMapping map_readable(u64 offset, u64 length) const {
+    return map(readable(), offset, length, Access::Read);
+  }
+  DmaMapping map_writable(u64 offset, u64 length) const {
+    return map(writable(), offset, length, Access::Write);
+  }
+
  private:
   friend class VirtQueue;
+  DmaMapping map(std::span<const Segment> part, u64 offset, u64 length, Access access) const;
   std::vector<Segment> segments_;
   size_t readable_count_ = 0;
   u64 readable_size_ = 0, writable_size_ = 0;
-  DmaPort* dma_ = nullptr;
+  std::shared_ptr<DmaMapper> dma_;
   u16 head_ = 0;
   u32 generation_ = 0;  // of the queue when the chain was taken
 };

@@ -52,19 +52,24 @@ bool VirtQueue::check_layout() {
   return true;
 }
 
-bool VirtQueue::enable(DmaPort& dma, Features features) {
+bool VirtQueue::enable(const DmaPort& dma, Features features) {
   if (!check_layout()) return false;
-  active_ = rings;
   active_size_ = size_;
   features_ = features;
-  dma_ = &dma;
+  dma_ = std::make_shared<DmaMapper>(dma);
+  const u64 event = features.event_index ? 2 : 0;
+  descriptors_ = {*dma_, rings.descriptors, kDescSize * size_, Access::Read};
+  available_ = {*dma_, rings.available, 4 + 2 * u64{size_} + event, Access::Read};
+  used_ = {*dma_, rings.used, 4 + kUsedElementSize * size_ + event, Access::ReadWrite};
   return true;
 }
 
 void VirtQueue::reset() {
+  for (DmaWindow* ring : {&descriptors_, &available_, &used_}) *ring = {};
+  if (dma_) dma_->port().space().hub().complete(dma_->close());
   dma_ = nullptr;
   size_ = max_size_;
-  rings = active_ = {};
+  rings = {};
   active_size_ = 0;
   last_available_ = seen_available_ = used_index_ = in_flight_ = signalled_used_ = 0;
   signalled_valid_ = false;
@@ -72,21 +77,31 @@ void VirtQueue::reset() {
   defect_ = {};
 }
 
-bool VirtQueue::load16(u64 address, u16& value) {
+bool VirtQueue::load16(DmaWindow& ring, u64 offset, u16& value) {
   u64 loaded = 0;
-  if (!dma_->load(address, 2, loaded).is_ok()) return fail("ring is not readable");
+  if (!ring.load(offset, 2, loaded).is_ok()) return fail("ring is not readable");
   value = u16(loaded);
   return true;
 }
 
-bool VirtQueue::store16(u64 address, u16 value) {
-  return dma_->store(address, 2, value).is_ok() || fail("ring is not writable");
+bool VirtQueue::store16(DmaWindow& ring, u64 offset, u16 value) {
+  return ring.store(offset, 2, value).is_ok() || fail("ring is not writable");
 }
 
-bool VirtQueue::load_descriptor(u64 table, u32 index, Descriptor& out) {
+// The queue's own descriptors, or an indirect table, which is read once and not worth a mapping.
+struct VirtQueue::Table {
+  bool indirect = false;
+  u64 address = 0;
+  u32 size;
+};
+
+bool VirtQueue::load_descriptor(const Table& table, u32 index, Descriptor& out) {
   std::array<u8, kDescSize> raw;
-  if (!dma_->read(table + kDescSize * index, std::as_writable_bytes(std::span{raw})).is_ok())
-    return fail("descriptor table is not readable");
+  auto bytes = std::as_writable_bytes(std::span{raw});
+  const u64 offset = kDescSize * index;
+  MemTxResult result =
+      table.indirect ? dma_->port().read(table.address + offset, bytes) : descriptors_.read(offset, bytes);
+  if (!result.is_ok()) return fail("descriptor table is not readable");
   out = {get64(&raw[0]), get32(&raw[8]), get16(&raw[12]), get16(&raw[14])};
   return true;
 }
@@ -95,7 +110,7 @@ bool VirtQueue::has_available() {
   if (!usable()) return false;
   if (seen_available_ != last_available_) return true;
   u16 index;
-  if (!load16(active_.available + 2, index)) return true;
+  if (!load16(available_, 2, index)) return true;
   std::atomic_thread_fence(std::memory_order_acquire);
   if (u16(index - last_available_) > active_size_) {
     fail("available index runs ahead of the queue");
@@ -105,14 +120,13 @@ bool VirtQueue::has_available() {
   return index != last_available_;
 }
 
-bool VirtQueue::enter_indirect(const Descriptor& via, bool already, u64& table, u32& table_size) {
+bool VirtQueue::enter_indirect(const Descriptor& via, Table& table) {
   if (!features_.indirect) return fail("indirect descriptor without VIRTIO_F_INDIRECT_DESC");
-  if (already) return fail("indirect table inside an indirect table");
+  if (table.indirect) return fail("indirect table inside an indirect table");
   if (via.flags & kDescNext) return fail("indirect descriptor with a next one");
   if (via.length == 0 || via.length % kDescSize) return fail("bad size of an indirect table");
   if (range_wraps(via.address, via.length)) return fail("indirect table wraps around the end of memory");
-  table = via.address;
-  table_size = via.length / kDescSize;
+  table = {true, via.address, u32(via.length / kDescSize)};
   return true;
 }
 
@@ -131,17 +145,15 @@ bool VirtQueue::add_segment(Chain& chain, const Descriptor& from) {
 // DEVIATION: 2.7.5.3.1 forbids drivers to make a chain longer than the queue size, but widespread drivers do
 // so with indirect tables on small queues; up to kMaxIndirect descriptors are accepted there.
 bool VirtQueue::walk(u16 head, Chain& chain) {
-  u64 table = active_.descriptors;
-  u32 table_size = active_size_, index = head, budget = active_size_;
-  bool indirect = false;
+  Table table{.size = active_size_};
+  u32 index = head, budget = active_size_;
   for (;;) {
-    if (index >= table_size) return fail("descriptor index out of range");
+    if (index >= table.size) return fail("descriptor index out of range");
     if (budget-- == 0) return fail("descriptor chain is too long or loops");
     Descriptor d;
     if (!load_descriptor(table, index, d)) return false;
     if (d.flags & kDescIndirect) {
-      if (!enter_indirect(d, indirect, table, table_size)) return false;
-      indirect = true;
+      if (!enter_indirect(d, table)) return false;
       index = 0;
       budget = std::max<u32>(active_size_, kMaxIndirect);
       continue;
@@ -159,7 +171,7 @@ std::optional<Chain> VirtQueue::pop() {
     return {};
   }
   u16 head;
-  if (!load16(active_.available + 4 + 2 * u64(last_available_ & (active_size_ - 1)), head)) return {};
+  if (!load16(available_, 4 + 2 * u64(last_available_ & (active_size_ - 1)), head)) return {};
   Chain chain;
   if (!walk(head, chain)) return {};
   chain.dma_ = dma_;
@@ -179,21 +191,21 @@ void VirtQueue::unpop(const Chain& chain) {
 bool VirtQueue::push(const Chain& chain, u64 written) {
   if (is_stale(chain) || !usable()) return false;
   u64 length = std::min({written, chain.writable_size(), u64{~u32{0}}});
-  u64 slot = active_.used + 4 + kUsedElementSize * (used_index_ & (active_size_ - 1));
+  const u64 slot = 4 + kUsedElementSize * (used_index_ & (active_size_ - 1));
   in_flight_--;
   // le32 id, le32 len: the driver does not look at them until the index moves.
-  if (!dma_->store(slot, 4, chain.head_).is_ok() || !dma_->store(slot + 4, 4, length).is_ok())
+  if (!used_.store(slot, 4, chain.head_).is_ok() || !used_.store(slot + 4, 4, length).is_ok())
     return fail("ring is not writable");
   std::atomic_thread_fence(std::memory_order_release);
-  return store16(active_.used + 2, ++used_index_);
+  return store16(used_, 2, ++used_index_);
 }
 
 void VirtQueue::want_notifications(bool wanted) {
   if (!usable()) return;
   if (features_.event_index) {
-    if (wanted) store16(avail_event_address(), last_available_);
+    if (wanted) store16(used_, avail_event_at(), last_available_);
   } else {
-    store16(active_.used, wanted ? 0 : kUsedNoNotify);
+    store16(used_, 0, wanted ? 0 : kUsedNoNotify);
   }
   if (wanted) std::atomic_thread_fence(std::memory_order_seq_cst);
 }
@@ -203,10 +215,10 @@ bool VirtQueue::should_interrupt() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!features_.event_index) {
     u16 flags;
-    return load16(active_.available, flags) && !(flags & kAvailNoInterrupt);
+    return load16(available_, 0, flags) && !(flags & kAvailNoInterrupt);
   }
   u16 event;
-  if (!load16(used_event_address(), event)) return false;
+  if (!load16(available_, used_event_at(), event)) return false;
   u16 old = signalled_used_;
   bool first = !signalled_valid_;
   signalled_used_ = used_index_;

@@ -33,8 +33,9 @@ class VirtQueue {
   static Rings legacy_rings(u64 descriptors, u16 size, u64 align);
 
   // False, with `defect` set, when size or addresses are not acceptable.
-  bool enable(DmaPort& dma, Features features);
-  // Back to the state after a device reset. Chains taken before are stale: pushing them does nothing.
+  bool enable(const DmaPort& dma, Features features);
+  // Back to the state after a device reset. Chains taken before are stale: pushing them does nothing. Host
+  // accesses to their memory that are under way end before the access that resets retires.
   void reset();
   bool enabled() const { return dma_ != nullptr; }
   bool usable() const { return dma_ && defect_.empty(); }
@@ -71,20 +72,21 @@ class VirtQueue {
   };
   bool fail(std::string_view why);
   bool check_layout();
-  bool load16(u64 address, u16& value);
-  bool store16(u64 address, u16 value);
-  bool load_descriptor(u64 table, u32 index, Descriptor& out);
-  bool enter_indirect(const Descriptor& via, bool already, u64& table, u32& table_size);
+  bool load16(DmaWindow& ring, u64 offset, u16& value);
+  bool store16(DmaWindow& ring, u64 offset, u16 value);
+  struct Table;
+  bool load_descriptor(const Table& table, u32 index, Descriptor& out);
+  bool enter_indirect(const Descriptor& via, Table& table);
   bool add_segment(Chain& chain, const Descriptor& from);
   bool walk(u16 head, Chain& chain);
-  u64 used_event_address() const { return active_.available + 4 + 2 * u64{active_size_}; }
-  u64 avail_event_address() const { return active_.used + 4 + 8 * u64{active_size_}; }
+  u64 used_event_at() const { return 4 + 2 * u64{active_size_}; }   // in the available ring
+  u64 avail_event_at() const { return 4 + 8 * u64{active_size_}; }  // in the used ring
 
   const u16 max_size_;
   u16 size_;
-  DmaPort* dma_ = nullptr;
+  std::shared_ptr<DmaMapper> dma_;  // before its windows; stale chains in a worker's hands keep it
   Features features_;
-  Rings active_;  // as they were at `enable`
+  DmaWindow descriptors_, available_, used_;  // as the registers said at `enable`
   u16 active_size_ = 0;
   u16 last_available_ = 0, seen_available_ = 0, used_index_ = 0, in_flight_ = 0;
   u16 signalled_used_ = 0;

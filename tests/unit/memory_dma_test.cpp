@@ -146,5 +146,86 @@ TEST(Dma, AnAtomicUnmapStormNeverLetsAPinnedWriteLandLate) {
   EXPECT_EQ(mapper.live(), 0u);
 }
 
+TEST(Dma, AScatterGatherListIsOneMapping) {
+  ChainWorld w(1);
+  w.map(0, {0, 0xffff}, 0x4000, Access::ReadWrite, kDevice);
+  DmaMapper mapper(DmaPort(w.top(), kDevice));
+  const DmaSegment list[] = {{0x3000, 0x10}, {0x100, 0x20}, {0x120, 0x8}};
+  auto [mapping, result] = mapper.map(list, Access::ReadWrite);
+  ASSERT_TRUE(result.is_ok());
+  EXPECT_EQ(mapping.length(), 0x38u);
+  auto pin = mapping.pin();
+  ASSERT_EQ(pin.spans().size(), 2u);  // the second and third are neighbours
+  EXPECT_EQ(reinterpret_cast<u8*>(pin.spans()[0].data()), w.ram->host() + 0x7000);
+  EXPECT_EQ(reinterpret_cast<u8*>(pin.spans()[1].data()), w.ram->host() + 0x4100);
+  EXPECT_EQ(pin.spans()[1].size(), 0x28u);
+}
+
+TEST(Dma, OneRefusedSegmentRefusesTheWholeListAndIsReportedOnce) {
+  ChainWorld w(1);
+  w.map(0, {0, 0xfff}, 0x4000, Access::ReadWrite, kDevice);
+  DmaMapper mapper(DmaPort(w.top(), kDevice));
+  const DmaSegment list[] = {{0x100, 0x10}, {0x2000, 0x10}};
+  EXPECT_EQ(mapper.map(list, Access::Write).result.status, MemTxResult::Status::AccessError);
+  EXPECT_EQ(w.iommu().refusals, 1);
+  EXPECT_EQ(mapper.live(), 0u);
+}
+
+TEST(Dma, ADirectMappingHasNoSideEffects) {
+  ChainWorld w(1);
+  w.map(0, {0, 0xfff}, 0x4000, Access::Read, kDevice);
+  DmaMapper mapper(DmaPort(w.top(), kDevice));
+  const DmaSegment readable{0x100, 0x10}, missing{0x2000, 0x10};
+  EXPECT_TRUE(mapper.map_direct({&readable, 1}, Access::Read));
+  EXPECT_FALSE(mapper.map_direct({&readable, 1}, Access::Write));
+  EXPECT_FALSE(mapper.map_direct({&missing, 1}, Access::Read));
+  EXPECT_EQ(w.iommu().refusals, 0);
+}
+
+TEST(Dma, ClosingRefusesNewPinsAndWaitsForThoseThatAreHeld) {
+  ChainWorld w(0);
+  DmaMapper mapper(DmaPort(w.top(), kDevice));
+  auto [mapping, result] = mapper.map(0, 0x1000, Access::ReadWrite);
+  Ticket closed;
+  {
+    auto pin = mapping.pin();
+    ASSERT_TRUE(pin);
+    closed = mapper.close();
+    EXPECT_FALSE(w.hub.is_complete(closed));
+    EXPECT_FALSE(mapping.pin());
+  }
+  EXPECT_TRUE(w.hub.is_complete(closed));
+  auto [late, late_result] = mapper.map(0, 0x1000, Access::ReadWrite);
+  EXPECT_FALSE(late.pin());
+}
+
+TEST(DmaWindow, FollowsTheMemoryBehindIt) {
+  ChainWorld w(1);
+  w.map(0, {0, 0xfff}, 0x4000, Access::ReadWrite, kDevice);
+  DmaMapper mapper(DmaPort(w.top(), kDevice));
+  DmaWindow window(mapper, 0x100, 0x20, Access::ReadWrite);
+  ASSERT_TRUE(window.store(4, 4, 0x11223344).is_ok());
+  EXPECT_EQ(w.ram->host()[0x4104], 0x44);
+  w.hub.wait(w.iommu().unmap(w.iommu().index_for(kDevice), {0, 0xfff}));
+  w.map(0, {0, 0xfff}, 0x8000, Access::ReadWrite, kDevice);
+  w.ram->host()[0x8104] = 0x99;
+  u64 value = 0;
+  ASSERT_TRUE(window.load(4, 1, value).is_ok());
+  EXPECT_EQ(value, 0x99u);
+  EXPECT_EQ(mapper.counters().bounced, 0u);
+}
+
+TEST(DmaWindow, ReportsARefusalOnceForEachAccess) {
+  ChainWorld w(1);
+  w.map(0, {0, 0xfff}, 0x4000, Access::Read, kDevice);
+  DmaMapper mapper(DmaPort(w.top(), kDevice));
+  DmaWindow window(mapper, 0x100, 0x20, Access::ReadWrite);
+  u64 value = 0;
+  EXPECT_TRUE(window.load(0, 2, value).is_ok());
+  EXPECT_EQ(w.iommu().refusals, 0);
+  EXPECT_EQ(window.store(0, 2, 1).status, MemTxResult::Status::AccessError);
+  EXPECT_EQ(w.iommu().refusals, 1);
+}
+
 }  // namespace
 }  // namespace sluice

@@ -357,9 +357,9 @@ TEST_P(VirtioBlkLegacy, ReadsAndWrites) {
   EXPECT_EQ(on_disk(3, 1), Bytes(512, 9));
 }
 
-// The worker sits in the disk while the driver resets: neither waits, and the old life leaves no trace in
-// guest memory.
-TEST(VirtioBlkWorker, AResetDoesNotWaitForTheDisk) {
+// The worker sits in the disk, with guest memory in its hands, while the driver resets: the store that resets
+// retires when the transfer has ended, and nothing of the old life reaches guest memory after it.
+TEST(VirtioBlkWorker, AResetWaitsForTheTransferThatIsUnderWay) {
   DiskState disk{64};
   Driver d;
   d.plug<VirtioBlk>(std::make_unique<FakeDisk>(disk));
@@ -367,13 +367,20 @@ TEST(VirtioBlkWorker, AResetDoesNotWaitForTheDisk) {
   disk.block = true;
   u64 header = d.memory.allocate(16), data = d.memory.allocate(513);
   std::memset(d.memory.at(header), 0, 16);
-  std::memset(d.memory.at(data), 0xee, 513);
   for (int i = 0; i < 4; i++) d.add(0, {{header, 16, false}, {data, 513, true}});
   d.kick(0);
   while (disk.blocked == 0) std::this_thread::yield();
-  d.write(0x70, 0);
-  d.start(kFlush, 1);
+  std::atomic<bool> retired{false};
+  std::thread driver{[&] {
+    d.write(0x70, 0);
+    retired = true;
+    std::memset(d.memory.at(data), 0xee, 513);
+  }};
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_FALSE(retired);
   disk.block = false;
+  driver.join();
+  d.start(kFlush, 1);
   static_cast<VirtioBlk*>(d.slot().device())->wait_idle();
   EXPECT_EQ(d.memory.get_bytes(data, 513), Bytes(513, 0xee));
   EXPECT_EQ(d.used_index(0), 0);
