@@ -4,14 +4,18 @@
 #include <array>
 #include <bit>
 #include <cstdio>
+#include <functional>
 #include <set>
 
 #include "devices/block/raw_file.h"
 #include "devices/block/snapshot_overlay.h"
+#include "devices/pci/edu.h"
+#include "devices/pci/iommu_testdev.h"
 #include "devices/virtio/blk.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/net.h"
 #include "devices/virtio/rng.h"
+#include "devices/virtio/virtio_pci.h"
 #include "machines/config_error.h"
 
 namespace sluice {
@@ -19,14 +23,14 @@ namespace {
 
 class DevicePlugger {
  public:
-  DevicePlugger(Virt& board, const Options& options, Consoles& consoles)
-      : board_(board), options_(options), consoles_(consoles) {}
+  DevicePlugger(Virt& board, const Options& options, Clock& clock, Consoles& consoles)
+      : board_(board), options_(options), clock_(clock), consoles_(consoles) {}
 
   void run() {
     for (const DeviceOptions& d : options_.devices) plug(d);
     // Drives with an interface of their own come behind all explicit devices.
     for (const std::string& id : options_.drive_order)
-      if (options_.drives.at(id).attach) add_disk(KeyValues{"-drive", "drive=" + id});
+      if (options_.drives.at(id).attach) add_disk(KeyValues{"-drive", "drive=" + id}, Bus::Pci);
     for (const auto& [id, drive] : options_.drives)
       if (!drive.attach && !used_drives_.contains(id))
         std::fprintf(stderr, "sluice: warning: -drive id=%s has if=none and no -device uses it\n",
@@ -34,19 +38,78 @@ class DevicePlugger {
   }
 
  private:
+  enum class Bus : u8 { Mmio, Pci };
+
   void plug(const DeviceOptions& d) {
-    if (d.driver == "virtio-blk-device") return add_disk(d.properties);
-    if (d.driver == "virtio-net-device") return add_network_card(d.properties);
-    if (d.driver == "virtio-serial-device") return add_serial_controller(d.properties);
-    if (d.driver == "virtconsole") return add_port(d.properties, VirtioConsole::PortKind::Console);
-    if (d.driver == "virtserialport") return add_port(d.properties, VirtioConsole::PortKind::Serial);
-    if (d.driver == "virtio-rng-device") {
-      // Under -icount every run sees the same bytes.
-      std::optional<u64> seed;
-      if (options_.icount_shift) seed = 1;
-      return board_.plug(std::make_unique<VirtioRng>(seed), slot(d.properties));
-    }
+    struct Maker {
+      std::string_view driver;
+      std::function<void()> make;
+    };
+    const KeyValues& p = d.properties;
+    Bus bus = d.driver.ends_with("-pci") ? Bus::Pci : Bus::Mmio;
+    const Maker makers[] = {
+        {"virtio-blk-", [&] { add_disk(p, bus); }},
+        {"virtio-net-", [&] { add_network_card(p, bus); }},
+        {"virtio-rng-", [&] { add_random_source(p, bus); }},
+        {"virtio-serial-", [&] { add_serial_controller(p, bus); }},
+        {"virtconsole", [&] { add_port(p, VirtioConsole::PortKind::Console); }},
+        {"virtserialport", [&] { add_port(p, VirtioConsole::PortKind::Serial); }},
+        {"edu", [&] { add_edu(p); }},
+        {"iommu-testdev", [&] { add_iommu_testdev(p); }},
+    };
+    for (const Maker& m : makers)
+      if (d.driver.starts_with(m.driver)) return m.make();
     throw ConfigError::usage("-device: '" + d.driver + "' cannot be added");
+  }
+
+  // `vectors`: what MSI-X has by default.
+  void plug(const KeyValues& p, Bus bus, std::unique_ptr<VirtioDevice> device, unsigned vectors) {
+    if (bus == Bus::Mmio) return board_.plug(std::move(device), slot(p));
+    VirtioPciOptions o;
+    o.access_platform = p.get_bool("iommu_platform", false);
+    o.vectors = unsigned(p.get_number("vectors", vectors, 0, 2048));
+    bool modern = p.get_or("disable-legacy", "on") == "auto" || p.get_bool("disable-legacy", true);
+    if (!modern || p.get_bool("disable-modern", false))
+      throw ConfigError::usage(p.option() + ": there is no legacy interface");
+    PciWiring wiring =
+        board_.pci_wiring(o.access_platform ? PciDma::Translated : PciDma::DataBypasses, devfn(p));
+    board_.plug(std::make_unique<VirtioPci>(std::move(wiring), clock_, std::move(device), o));
+  }
+
+  // addr=4, addr=0x4, addr=04.1: hexadecimal, as PCI addresses are written.
+  static std::optional<u8> devfn(const KeyValues& p) {
+    if (auto bus = p.get("bus"); bus && *bus != "pcie.0")
+      throw ConfigError::usage(p.option() + ": bus '" + *bus + "' not found (pcie.0 is there)");
+    auto addr = p.get("addr");
+    if (!addr) return std::nullopt;
+    std::string_view text = *addr;
+    size_t dot = text.find('.');
+    auto hex = [](std::string_view digits) {
+      if (digits.starts_with("0x")) digits.remove_prefix(2);
+      return parse_number("0x" + std::string{digits});
+    };
+    auto device = hex(text.substr(0, dot));
+    auto function = dot == text.npos ? std::optional<u64>{0} : hex(text.substr(dot + 1));
+    if (!device || *device > 31 || !function || *function > 7)
+      throw ConfigError::usage(p.option() + ": addr=" + *addr + " is not DEVICE[.FUNCTION], 0..1f and 0..7");
+    return pci::make_devfn(unsigned(*device), unsigned(*function));
+  }
+
+  void add_random_source(const KeyValues& p, Bus bus) {
+    // Under -icount every run sees the same bytes.
+    std::optional<u64> seed;
+    if (options_.icount_shift) seed = 1;
+    plug(p, bus, std::make_unique<VirtioRng>(seed), 2);
+  }
+
+  void add_edu(const KeyValues& p) {
+    u64 mask = p.get_number("dma_mask", Edu::kDefaultDmaMask, 0, ~u64{0});
+    board_.plug(std::make_unique<Edu>(board_.pci_wiring(PciDma::Translated, devfn(p)), clock_, mask));
+  }
+
+  void add_iommu_testdev(const KeyValues& p) {
+    board_.plug(
+        std::make_unique<IommuTestdev>(board_.pci_wiring(PciDma::Translated, devfn(p)), board_.system()));
   }
 
   static std::optional<unsigned> slot(const KeyValues& p) {
@@ -95,7 +158,7 @@ class DevicePlugger {
                               "(qemu-img convert -O raw makes one)");
   }
 
-  void add_disk(const KeyValues& p) {
+  void add_disk(const KeyValues& p, Bus bus) {
     VirtioBlkOptions o;
     o.serial = p.get_or("serial", "");
     if (o.serial.size() > 20) throw ConfigError::usage(p.option() + ": serial is longer than 20 characters");
@@ -108,10 +171,10 @@ class DevicePlugger {
     o.discard = p.get_bool("discard", true);
     o.write_cache = p.get_bool("write-cache", true);
     o.synchronous = options_.icount_shift.has_value();
-    board_.plug(std::make_unique<VirtioBlk>(open_drive(p), o), slot(p));
+    plug(p, bus, std::make_unique<VirtioBlk>(open_drive(p), o), o.num_queues + 1u);
   }
 
-  void add_network_card(const KeyValues& p) {
+  void add_network_card(const KeyValues& p, Bus bus) {
     std::string id = p.require("netdev");
     if (!options_.netdevs.contains(id))
       throw ConfigError::usage(p.option() + ": there is no -netdev with id '" + id + "'");
@@ -121,7 +184,7 @@ class DevicePlugger {
     o.mac[5] = u8(o.mac[5] + used_netdevs_.size() - 1);
     if (auto mac = p.get("mac")) o.mac = parse_mac(p, *mac);
     o.mtu = u16(p.get_number("host_mtu", 0, 0, 65535));
-    board_.plug(std::make_unique<VirtioNet>(std::make_unique<NullNet>(), o), slot(p));
+    plug(p, bus, std::make_unique<VirtioNet>(std::make_unique<NullNet>(), o), 4);
   }
 
   static std::array<u8, 6> parse_mac(const KeyValues& p, const std::string& text) {
@@ -136,16 +199,16 @@ class DevicePlugger {
     return mac;
   }
 
-  void add_serial_controller(const KeyValues& p) {
-    auto device =
-        std::make_unique<VirtioConsole>(u32(p.get_number("max_ports", VirtioConsole::kMaxPorts, 1, 31)));
+  void add_serial_controller(const KeyValues& p, Bus bus) {
+    u32 ports = u32(p.get_number("max_ports", VirtioConsole::kMaxPorts, 1, 31));
+    auto device = std::make_unique<VirtioConsole>(ports);
     controllers_.push_back({p.get_or("id", ""), device.get()});
-    board_.plug(std::move(device), slot(p));
+    plug(p, bus, std::move(device), ports + 1);
   }
 
   void add_port(const KeyValues& p, VirtioConsole::PortKind kind) {
     if (controllers_.empty())
-      throw ConfigError::usage(p.option() + ": no virtio-serial-device comes before it");
+      throw ConfigError::usage(p.option() + ": no virtio-serial-pci or virtio-serial-device comes before it");
     VirtioConsole* controller = controllers_.back().device;
     if (auto bus = p.get("bus")) {
       controller = nullptr;
@@ -167,6 +230,7 @@ class DevicePlugger {
   };
   Virt& board_;
   const Options& options_;
+  Clock& clock_;
   Consoles& consoles_;
   std::set<std::string> used_drives_, used_netdevs_;
   std::vector<Controller> controllers_;
@@ -174,8 +238,8 @@ class DevicePlugger {
 
 }  // namespace
 
-void plug_devices(Virt& board, const Options& options, Consoles& consoles) {
-  DevicePlugger{board, options, consoles}.run();
+void plug_devices(Virt& board, const Options& options, Clock& clock, Consoles& consoles) {
+  DevicePlugger{board, options, clock, consoles}.run();
 }
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// app/device_setup.h: the -device and -drive options, made into virtio devices of a board.
+// app/device_setup.h: the -device and -drive options, made into devices of a board.
 #pragma once
 #include "app/console_setup.h"
 #include "app/options.h"
@@ -7,6 +7,6 @@
 namespace sluice {
 
 // Throws ConfigError.
-void plug_devices(Virt& board, const Options& options, Consoles& consoles);
+void plug_devices(Virt& board, const Options& options, Clock& clock, Consoles& consoles);
 
 }  // namespace sluice

@@ -14,30 +14,58 @@ std::vector<NameAndHelp> with_slot(std::vector<NameAndHelp> properties) {
   return with_common(std::move(properties));
 }
 
+std::vector<NameAndHelp> with_place(std::vector<NameAndHelp> properties) {
+  properties.push_back({"addr", "DEVICE[.FUNCTION] in hexadecimal; the lowest free device by default"});
+  properties.push_back({"bus", "pcie.0, the only one"});
+  properties.push_back({"multifunction", "on|off: accepted; function 0 says what is there"});
+  return with_common(std::move(properties));
+}
+
+// virtio-pci.
+std::vector<NameAndHelp> with_virtio_pci(std::vector<NameAndHelp> properties) {
+  properties.push_back({"iommu_platform", "on|off: DMA goes through the IOMMU in front of PCIe"});
+  properties.push_back({"vectors", "MSI-X vectors, 0..2048; 0 = INTx only"});
+  properties.push_back({"disable-legacy", "on|auto: there is only the modern interface"});
+  properties.push_back({"disable-modern", "off: there is only the modern interface"});
+  return with_place(std::move(properties));
+}
+
 std::vector<DeviceInfo> make_table() {
-  std::vector<NameAndHelp> port = {{"chardev", "id of the -chardev"},
-                                   {"name", "name of the port, as the guest sees it"},
-                                   {"nr", "port number; the lowest free one by default"},
-                                   {"bus", "ID.0 of the virtio-serial-device; the last one by default"}};
+  const std::vector<NameAndHelp> blk = {
+      {"drive", "id of the -drive"},
+      {"serial", "serial number, up to 20 characters"},
+      {"num-queues", "number of request queues, 1..16"},
+      {"queue-size", "entries of each queue: a power of two, 4..1024"},
+      {"logical_block_size", "a power of two, 512..32768"},
+      {"physical_block_size", "a power of two, at least logical_block_size"},
+      {"discard", "on|off: offer discard and write zeroes"},
+      {"write-cache", "on|off: start in write-back mode"}};
+  const std::vector<NameAndHelp> net = {{"netdev", "id of the -netdev"},
+                                        {"mac", "hardware address, 52:54:00:12:34:56 by default"},
+                                        {"host_mtu", "MTU that the card announces; 0 = none"}};
+  const std::vector<NameAndHelp> serial = {{"max_ports", "number of ports, 1..31"}};
+  const std::vector<NameAndHelp> port = {{"chardev", "id of the -chardev"},
+                                         {"name", "name of the port, as the guest sees it"},
+                                         {"nr", "port number; the lowest free one by default"},
+                                         {"bus", "ID.0 of the controller; the last one by default"}};
+  const char* disk = "disk";
+  const char* card = "network card";
+  const char* random = "source of random numbers";
+  const char* controller = "serial controller for virtconsole and virtserialport";
   return {
-      {"virtio-blk-device", "virtio-blk", "disk",
-       with_slot({{"drive", "id of the -drive"},
-                  {"serial", "serial number, up to 20 characters"},
-                  {"num-queues", "number of request queues, 1..16"},
-                  {"queue-size", "entries of each queue: a power of two, 4..1024"},
-                  {"logical_block_size", "a power of two, 512..32768"},
-                  {"physical_block_size", "a power of two, at least logical_block_size"},
-                  {"discard", "on|off: offer discard and write zeroes"},
-                  {"write-cache", "on|off: start in write-back mode"}})},
-      {"virtio-net-device", "virtio-net", "network card",
-       with_slot({{"netdev", "id of the -netdev"},
-                  {"mac", "hardware address, 52:54:00:12:34:56 by default"},
-                  {"host_mtu", "MTU that the card announces; 0 = none"}})},
-      {"virtio-rng-device", "virtio-rng", "source of random numbers", with_slot({})},
-      {"virtio-serial-device", "virtio-serial", "serial controller for virtconsole and virtserialport",
-       with_slot({{"max_ports", "number of ports, 1..31"}})},
-      {"virtconsole", "", "console port of a virtio-serial-device", with_common(port)},
-      {"virtserialport", "", "data port of a virtio-serial-device", with_common(port)},
+      {"virtio-blk-pci", "virtio-blk", disk, with_virtio_pci(blk)},
+      {"virtio-blk-device", "", disk, with_slot(blk)},
+      {"virtio-net-pci", "virtio-net", card, with_virtio_pci(net)},
+      {"virtio-net-device", "", card, with_slot(net)},
+      {"virtio-rng-pci", "virtio-rng", random, with_virtio_pci({})},
+      {"virtio-rng-device", "", random, with_slot({})},
+      {"virtio-serial-pci", "virtio-serial", controller, with_virtio_pci(serial)},
+      {"virtio-serial-device", "", controller, with_slot(serial)},
+      {"virtconsole", "", "console port of a serial controller", with_common(port)},
+      {"virtserialport", "", "data port of a serial controller", with_common(port)},
+      {"edu", "", "educational device: factorials, interrupts, DMA",
+       with_place({{"dma_mask", "bits of DMA addresses that it can drive; 0x0fffffff by default"}})},
+      {"iommu-testdev", "", "DMA master for tests of IOMMUs", with_place({})},
   };
 }
 

@@ -39,6 +39,7 @@ class MachineTarget final : public MonitorTarget {
   std::string memory_map(unsigned pe) override;
   std::string translator_counters(unsigned pe) override;
   std::string interrupts() override { return board_.gic().describe(); }
+  std::string pci() override { return board_.pci().describe(); }
   PeStatus pe_status(unsigned pe) override;
   std::optional<u64> register_value(unsigned pe, const std::string& name) override;
   std::optional<u64> read_virtual(unsigned pe, u64 va, unsigned size) override;

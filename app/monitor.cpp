@@ -49,6 +49,7 @@ const std::vector<Monitor::Command>& Monitor::commands() {
       {"mem", "", "", "virtual memory map of the PE", &Monitor::info_mem, true},
       {"mtree", "", "[-f]", "memory regions; -f: as the initiators see them", &Monitor::info_mtree, true},
       {"name", "", "", "name of the machine", &Monitor::info_name, true},
+      {"pci", "", "", "PCI functions, their BARs and requester IDs", &Monitor::info_pci, true},
       {"registers", "", "[-a]", "registers of the PE; -a: of all", &Monitor::info_registers, true},
       {"status", "", "", "whether the machine runs", &Monitor::info_status, true},
       {"tlb", "", "", "translations that the PE caches", &Monitor::info_tlb, true},
@@ -123,6 +124,8 @@ std::string Monitor::info_registers(const std::vector<std::string>& words) {
     text += "\nCPU#" + std::to_string(pe) + "\n" + target_.registers(pe);
   return text;
 }
+
+std::string Monitor::info_pci(const std::vector<std::string>&) { return target_.pci(); }
 
 std::string Monitor::info_jit(const std::vector<std::string>& words) {
   bool all = words.size() > 1 && words[1] == "-a";

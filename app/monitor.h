@@ -29,6 +29,7 @@ class MonitorTarget {
   virtual std::string memory_map(unsigned pe) = 0;
   virtual std::string translator_counters(unsigned pe) = 0;
   virtual std::string interrupts() = 0;
+  virtual std::string pci() = 0;
   struct PeStatus {
     u64 pc = 0;
     std::string state;  // "running", "halted", "off"
@@ -82,6 +83,7 @@ class Monitor {
   std::string info_tlb(const std::vector<std::string>& words);
   std::string info_mem(const std::vector<std::string>& words);
   std::string info_irq(const std::vector<std::string>& words);
+  std::string info_pci(const std::vector<std::string>& words);
   std::string info_jit(const std::vector<std::string>& words);
   std::string info_status(const std::vector<std::string>& words);
   std::string info_cpus(const std::vector<std::string>& words);

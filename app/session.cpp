@@ -59,7 +59,7 @@ Session::Session(const Options& options)
   make_consoles();
   make_semihosting();
   make_board();
-  plug_devices(*board_, options_, *consoles_);
+  plug_devices(*board_, options_, clock_, *consoles_);
   load_software();
   if (!verdict_) make_monitor();
 }
@@ -121,6 +121,7 @@ void Session::make_board() {
   config.pes = options_.pes;
   config.model = *model;
   config.gic_version = choices.gic_version;
+  config.highmem = choices.highmem;
   config.virtio_mmio_legacy = options_.virtio_mmio_legacy;
   config.direct_tlb = options_.tlb == TlbPolicy::Direct;
   config.group.icount = options_.icount_shift.has_value();

@@ -40,7 +40,16 @@ struct PlacedGic {
   PhysRange distributor;
   std::vector<PhysRange> redistributors;   // GICv3
   std::optional<PhysRange> cpu_interface;  // GICv2
+  std::optional<PhysRange> v2m_frame;      // GICv2: where message-signalled interrupts are written
   std::optional<u32> maintenance_ppi;      // with EL2
+};
+
+struct PlacedPcie {
+  PhysRange ecam, memory;                // memory: 32-bit addresses, the same on the bus
+  std::optional<PhysRange> high_memory;  // 64-bit addresses, the same on the bus
+  PhysRange io;                          // bus address 0 on
+  u32 buses = 0;
+  u32 first_intx_spi = 0;  // four in a row
 };
 
 struct TimerPpis {
@@ -55,7 +64,8 @@ struct BoardRecord {
   TimerPpis timer;
   std::optional<u32> pmu_ppi;
   cpu::PsciConduit psci = cpu::PsciConduit::None;
-  std::vector<PlacedPart> parts;         // by address
+  std::vector<PlacedPart> parts;  // by address
+  std::optional<PlacedPcie> pcie;
   std::optional<u32> power_button_line;  // of the Pl061
 };
 

@@ -81,7 +81,7 @@ std::vector<u8> flatten(const Node& root) {
   }
 }
 
-constexpr u32 kGicPhandle = 1, kClockPhandle = 2, kGpioPhandle = 3, kFirstPePhandle = 16;
+constexpr u32 kGicPhandle = 1, kClockPhandle = 2, kGpioPhandle = 3, kMsiPhandle = 4, kFirstPePhandle = 16;
 
 class TreeBuilder {
  public:
@@ -97,6 +97,7 @@ class TreeBuilder {
     add_memory();
     for (const PlacedPart& part : board_.parts) add_part(part);
     add_pmu();
+    add_pcie();
     add_gic();
     add_cpus();
     add_timer();
@@ -219,6 +220,57 @@ class TreeBuilder {
     n.reg(windows);
     if (gic.maintenance_ppi) n.cells("interrupts", ppi(*gic.maintenance_ppi));
     n.cell("phandle", kGicPhandle);
+    if (!gic.v2m_frame) return;
+    Node& v2m = n.child(at("v2m", gic.v2m_frame->first.value));
+    v2m.text("compatible", "arm,gic-v2m-frame");
+    v2m.flag("msi-controller");
+    v2m.reg({*gic.v2m_frame});
+    v2m.cell("phandle", kMsiPhandle);
+  }
+
+  // Linux bindings pci/host-generic-pci.yaml and pci/pci-msi.txt; IEEE Std 1275 PCI bus binding.
+  void add_pcie() {
+    if (!board_.pcie) return;
+    const PlacedPcie& p = *board_.pcie;
+    Node& n = root_.child(at("pcie", p.memory.first.value));
+    n.text("compatible", "pci-host-ecam-generic");
+    n.text("device_type", "pci");
+    n.cell("#address-cells", 3);
+    n.cell("#size-cells", 2);
+    n.cell("linux,pci-domain", 0);
+    n.cells("bus-range", {0, p.buses - 1});
+    n.flag("dma-coherent");
+    // Requester IDs are passed on as they are, all 64 Ki of them.
+    if (board_.gic.v2m_frame) n.cells("msi-map", {0, kMsiPhandle, 0, 0x10000});
+    n.reg({p.ecam});
+    std::vector<u32> ranges;
+    auto range = [&](u32 space, u64 bus, PhysRange cpu) {
+      ranges.push_back(space);
+      for (u64 v : {bus, cpu.first.value, cpu.size}) ranges.push_back(u32(v >> 32)), ranges.push_back(u32(v));
+    };
+    constexpr u32 kIo = 0x01000000, kMemory32 = 0x02000000, kMemory64 = 0x03000000;
+    range(kIo, 0, p.io);
+    range(kMemory32, p.memory.first.value, p.memory);
+    if (p.high_memory) range(kMemory64, p.high_memory->first.value, *p.high_memory);
+    n.cells("ranges", ranges);
+    n.cell("#interrupt-cells", 1);
+    n.cells("interrupt-map", intx_map(p));
+    n.cells("interrupt-map-mask", {kIntxDevices << 11, 0, 0, 7});
+  }
+
+  // Pins INTA..INTD of device d are lines (d + pin) mod 4: four devices say it for all.
+  static constexpr u32 kIntxDevices = 3;
+  std::vector<u32> intx_map(const PlacedPcie& p) const {
+    std::vector<u32> map;
+    for (u32 device = 0; device <= kIntxDevices; device++) {
+      for (u32 pin = 0; pin < 4; pin++) {
+        for (u32 cell : {device << 11, 0u, 0u, pin + 1, kGicPhandle, 0u, 0u}) map.push_back(cell);
+        InterruptInput spi{InterruptInput::Kind::Spi, p.first_intx_spi + (device + pin) % 4,
+                           InterruptInput::Trigger::LevelHigh};
+        for (u32 cell : interrupt(spi)) map.push_back(cell);
+      }
+    }
+    return map;
   }
 
   void add_cpus() {

@@ -12,24 +12,33 @@ namespace {
 
 using Trigger = InterruptInput::Trigger;
 
-constexpr GuestPhysAddr kGicDistributor{0x08000000}, kGicCpuInterface{0x08010000},
+constexpr GuestPhysAddr kGicDistributor{0x08000000}, kGicCpuInterface{0x08010000}, kGicV2m{0x08020000},
     kGicRedistributors{0x080a0000};
 constexpr GuestPhysAddr kUart{0x09000000}, kRtc{0x09010000}, kFwCfg{0x09020000}, kGpio{0x09030000};
 constexpr GuestPhysAddr kVirtioMmio{0x0a000000};
+constexpr PhysRange kPcieMemory{{0x10000000}, 0x2eff0000}, kPcieIo{{0x3eff0000}, 0x10000},
+    kPcieLowEcam{{0x3f000000}, 0x01000000};
 constexpr GuestPhysAddr kRam{0x40000000};
+constexpr u64 kMostLowRam = u64{3} << 30;
+// Behind 255 GiB of RAM, the most that there can be, so that these never move.
+constexpr PhysRange kPcieHighEcam{{0x40'10000000}, 0x10000000},
+    kPcieHighMemory{{0x80'00000000}, u64{512} << 30};
 // What the device tree says: the room in the map, not the size of what is there.
 constexpr u64 kGicWindow = 0x10000, kRedistributorWindow = 0xf60000, kPrimecellWindow = 0x1000;
 
-constexpr u32 kUartSpi = 1, kRtcSpi = 2, kGpioSpi = 7, kVirtioSpi = 16;
-constexpr u32 kPmuPpi = 7, kPpiBase = 16;  // PPI n is INTID 16 + n
+constexpr u32 kUartSpi = 1, kRtcSpi = 2, kPcieSpi = 3, kGpioSpi = 7, kVirtioSpi = 16, kV2mSpi = 48;
+constexpr u32 kV2mSpis = 64;
+constexpr u32 kPmuPpi = 7, kPpiBase = 16, kSpiBase = 32;  // PPI n is INTID 16 + n
 constexpr unsigned kSpis = 256;
 
-// Numbers of the initiators on the bus; virtio-mmio slots follow.
-constexpr u16 kFwCfgInitiator = 1, kVirtioInitiator = 16;
+// Numbers of the initiators on the bus: virtio-mmio slots and PCI functions follow theirs.
+constexpr u16 kFwCfgInitiator = 1, kVirtioInitiator = 16, kPciInitiator = 256;
 
 }  // namespace
 
 Virt::Virt(VirtConfig config, Clock& clock, ByteStream& serial) : config_(std::move(config)), clock_(clock) {
+  if (!config_.highmem && config_.ram_size > kMostLowRam)
+    throw ConfigError::usage("highmem=off leaves room for 3 GiB of RAM");
   Topology::Transaction wiring{topology_};
   system_ = std::make_unique<AddressSpace>(topology_, "memory", memory_);
   add_gic();
@@ -38,6 +47,7 @@ Virt::Virt(VirtConfig config, Clock& clock, ByteStream& serial) : config_(std::m
   add_fw_cfg();
   add_gpio();
   add_virtio_slots();
+  add_pcie();
   add_ram();
   wiring.commit();
   add_pes();
@@ -72,6 +82,7 @@ void Virt::add_gic() {
           std::make_shared<MmioRegion>("gic_dist", Gicv2::kDistributorSize, gic_->distributor(), nullptr));
     place(kGicCpuInterface, std::make_shared<MmioRegion>("gic_cpu", Gicv2::kCpuInterfaceSize,
                                                          gicv2_->cpu_interface(), nullptr));
+    add_v2m();
     return;
   }
   Gicv3::Config wanted{.pes = config_.pes, .affinities = {}, .spis = kSpis};
@@ -84,6 +95,14 @@ void Virt::add_gic() {
   place(kGicRedistributors,
         std::make_shared<MmioRegion>("gicv3_redist", config_.pes * Gicv3::kRedistributorStride,
                                      gicv3_->redistributors(), nullptr));
+}
+
+void Virt::add_v2m() {
+  std::vector<IrqLine> spis;
+  for (u32 n = 0; n < kV2mSpis; n++) spis.push_back(gic_->spi(kV2mSpi + n));
+  v2m_ = std::make_unique<Gicv2m>(kSpiBase + kV2mSpi, std::move(spis));
+  place(kGicV2m, std::make_shared<MmioRegion>("gicv2m", Gicv2m::kRegionSize, *v2m_, nullptr));
+  record_.gic.v2m_frame = PhysRange{kGicV2m, Gicv2m::kRegionSize};
 }
 
 SysregPort* Virt::gic_cpu_interface(unsigned pe) { return gicv3_ ? &gicv3_->cpu_interface(pe) : nullptr; }
@@ -132,6 +151,38 @@ void Virt::add_virtio_slots() {
     // The line is a level, but the tree has said "edge" from the beginning, and drivers expect it.
     record(Part::VirtioMmio, {address, VirtioMmio::kRegionSize}, kVirtioSpi + n, Trigger::EdgeRising);
   }
+}
+
+void Virt::add_pcie() {
+  PhysRange ecam = config_.highmem ? kPcieHighEcam : kPcieLowEcam;
+  u32 buses = u32(ecam.size / PciHost::kEcamPerBus);
+  std::array<IrqLine, PciHost::kIntxLines> intx;
+  for (u32 n = 0; n < intx.size(); n++) intx[n] = gic_->spi(kPcieSpi + n);
+  pci_ = std::make_unique<PciHost>(topology_, std::move(intx), buses, kPciInitiator);
+  auto window = [this](const char* name, PhysRange at) {
+    place(at.first, std::make_shared<AliasRegion>(name, pci_->memory(), at.first.value, at.size));
+  };
+  place(ecam.first, pci_->ecam());
+  place(kPcieIo.first, pci_->io());
+  window("pcie-mmio", kPcieMemory);
+  if (config_.highmem) window("pcie-mmio-high", kPcieHighMemory);
+  PlacedPcie placed{ecam, kPcieMemory, {}, kPcieIo, buses, kPcieSpi};
+  if (config_.highmem) placed.high_memory = kPcieHighMemory;
+  record_.pcie = placed;
+  Topology::Transaction{topology_}.add(*dma_root_, 0,
+                                       std::make_shared<AliasRegion>("pci-dma", memory_, 0, kWholeSpace));
+  dma_space_ = std::make_unique<AddressSpace>(topology_, "pci-dma", dma_root_);
+}
+
+PciWiring Virt::pci_wiring(PciDma dma, std::optional<u8> devfn) {
+  if (devfn && !pci_->is_free(*devfn))
+    throw ConfigError::usage("PCI: device " + std::to_string(pci::device_of(*devfn)) + " function " +
+                             std::to_string(pci::function_of(*devfn)) + " is taken");
+  for (unsigned device = 1; device < 32 && !devfn; device++)
+    if (u8 first = pci::make_devfn(device, 0); pci_->is_free(first)) devfn = first;
+  if (!devfn) throw ConfigError::usage("PCI: all devices of bus 0 are taken");
+  return pci_->wiring(*devfn, dma == PciDma::Translated ? dma_space_.get() : system_.get(),
+                      dma == PciDma::Bypasses ? system_.get() : dma_space_.get());
 }
 
 void Virt::add_ram() {
@@ -202,6 +253,7 @@ void Virt::set_boot(const BootInfo& boot) {
 // Masters first, so that nothing is in flight when the rest forgets its state.
 void Virt::reset_devices() {
   CompletionScope completion;
+  pci_->reset();
   for (auto& slot : virtio_) {
     std::lock_guard lock{slot->lock()};
     slot->reset();

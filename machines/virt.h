@@ -3,9 +3,15 @@
 //
 //   0x08000000 GIC distributor            SPI  1  PL011   0x09000000
 //   0x08010000 GICv2 CPU interface        SPI  2  PL031   0x09010000
-//   0x080a0000 GICv3 redistributors               fw_cfg  0x09020000
-//   0x0a000000 32 virtio-mmio slots       SPI  7  PL061   0x09030000 (line 3: power button)
-//   0x40000000 RAM                        SPI 16+n virtio-mmio slot n
+//   0x08020000 GICv2m frame                       fw_cfg  0x09020000
+//   0x080a0000 GICv3 redistributors       SPI  7  PL061   0x09030000 (line 3: power button)
+//   0x0a000000 32 virtio-mmio slots       SPI  3 to 6     PCIe INTx
+//   0x10000000 PCIe memory, 32 bit        SPI 16+n        virtio-mmio slot n
+//   0x3eff0000 PCIe I/O                   SPI 48 to 111   GICv2m messages
+//   0x3f000000 PCIe ECAM with highmem=off
+//   0x40000000 RAM, up to 255 GiB
+//   0x40'10000000 PCIe ECAM
+//   0x80'00000000 PCIe memory, 64 bit, 512 GiB
 #pragma once
 #include <array>
 #include <memory>
@@ -20,8 +26,10 @@
 #include "devices/char/pl011.h"
 #include "devices/fw_cfg.h"
 #include "devices/gic/gicv2.h"
+#include "devices/gic/gicv2m.h"
 #include "devices/gic/gicv3.h"
 #include "devices/gpio/pl061.h"
+#include "devices/pci/host.h"
 #include "devices/timer/pl031.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "machines/board.h"
@@ -35,6 +43,7 @@ struct VirtConfig {
   unsigned pes = 1;
   cpu::CpuModel model;
   unsigned gic_version = 2;
+  bool highmem = true;  // PCIe ECAM and 64-bit memory above RAM
   bool virtio_mmio_legacy = true;
   bool direct_tlb = false;
   cpu::GroupOptions group;
@@ -52,11 +61,19 @@ std::span<const VirtProperty> virt_properties();
 
 struct VirtChoices {
   unsigned gic_version = 2;
+  bool highmem = true;
   bool device_tree_randomness = true;
 };
 // Throws ConfigError. The names have been checked against virt_properties().
 VirtChoices parse_virt_properties(const std::vector<std::pair<std::string, std::string>>& properties,
                                   unsigned pes);
+
+// What is between a PCI function and memory.
+enum class PciDma : u8 {
+  Translated,    // dma_space(), for data and messages
+  DataBypasses,  // data goes to system memory; messages do not: a virtio device without ACCESS_PLATFORM
+  Bypasses,      // both go to system memory: the function of an IOMMU itself
+};
 
 class Virt {
  public:
@@ -73,6 +90,10 @@ class Virt {
   // Into the slot, or into the highest free one: the order in which guests number their disks depends on it.
   // Before the machine runs. Throws ConfigError.
   void plug(std::unique_ptr<VirtioDevice> device, std::optional<unsigned> slot = {});
+  // PCI functions, before the machine runs: what to make one with, at this device and function number or in
+  // the lowest free device; then the function itself. Throws ConfigError.
+  PciWiring pci_wiring(PciDma dma, std::optional<u8> devfn = {});
+  void plug(std::unique_ptr<PciFunction> function) { pci_->add(std::move(function)); }
   // Copies what the loader collected into RAM; on a reset again, because the last run has changed it.
   void load(const std::vector<LoadSegment>& segments);
   // Where PE 0 starts at the next reset of the PEs; the others wait for PSCI CPU_ON.
@@ -86,6 +107,9 @@ class Virt {
   InvalidationHub& hub() { return hub_; }
   Topology& topology() { return topology_; }
   AddressSpace& system() { return *system_; }
+  // What PCI functions see as memory. An IOMMU in front of them is placed in its root.
+  AddressSpace& dma_space() { return *dma_space_; }
+  PciHost& pci() { return *pci_; }
   cpu::PeGroup& pes() { return *pes_; }
   InterruptController& gic() { return *gic_; }
   // Backs the ICC_* system registers of a PE; nullptr with a GICv2, whose CPU interface is memory mapped.
@@ -101,6 +125,8 @@ class Virt {
   void add_fw_cfg();
   void add_gpio();
   void add_virtio_slots();
+  void add_v2m();
+  void add_pcie();
   void add_pes();
   void place(GuestPhysAddr address, std::shared_ptr<Region> region);
   void record(Part part, PhysRange window, u32 spi, InterruptInput::Trigger trigger);
@@ -113,7 +139,10 @@ class Virt {
   std::shared_ptr<GuestRam> ram_;
   std::shared_ptr<Container> memory_ = std::make_shared<Container>("system", kWholeSpace);
   std::unique_ptr<AddressSpace> system_;
+  std::shared_ptr<Container> dma_root_ = std::make_shared<Container>("pci-dma", kWholeSpace);
+  std::unique_ptr<AddressSpace> dma_space_;
   std::unique_ptr<Gicv2> gicv2_;
+  std::unique_ptr<Gicv2m> v2m_;
   std::unique_ptr<Gicv3> gicv3_;
   InterruptController* gic_ = nullptr;
   // Destroyed after the devices, which may still drive its interrupts, and before the GIC, which it drives.
@@ -124,6 +153,7 @@ class Virt {
   std::unique_ptr<Pl061> gpio_;
   std::unique_ptr<Clock::Timer> power_button_release_;
   std::array<std::unique_ptr<VirtioMmio>, kVirtioSlots> virtio_;
+  std::unique_ptr<PciHost> pci_;
 };
 
 }  // namespace sluice

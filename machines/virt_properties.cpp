@@ -7,6 +7,7 @@ namespace {
 
 constexpr VirtProperty kProperties[] = {
     {"gic-version", "2, 3 or max (default: 2, or 3 for more than 8 PEs)", nullptr},
+    {"highmem", "on|off: PCIe configuration space and 64-bit memory above 4 GiB", nullptr},
     {"dtb-randomness", "on|off: seeds in the device tree; off makes it the same every time", nullptr},
     {"dtb-kaslr-seed", "the same, older spelling", nullptr},
     {"secure", "off: no EL3 and no Secure state yet", "off"},
@@ -46,6 +47,8 @@ VirtChoices parse_virt_properties(const std::vector<std::pair<std::string, std::
   for (const auto& [name, value] : properties) {
     if (name == "gic-version")
       gic = value;
+    else if (name == "highmem")
+      choices.highmem = on_or_off(name, value);
     else if (name == "dtb-randomness" || name == "dtb-kaslr-seed")
       choices.device_tree_randomness = on_or_off(name, value);
     for (const VirtProperty& p : kProperties)

@@ -5,28 +5,11 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "memory/region.h"
+#include "devices/device_entry.h"
 
 namespace sluice {
-namespace {
-
-// A register that is on no bus: writing it runs `body`.
-class Doorbell final : public MmioDevice {
- public:
-  explicit Doorbell(const std::function<void()>& body) : body_(body) {}
-  MemTxResult read(u64, unsigned, u64&, MemTxAttrs) override { return MemTxResult::device_error(); }
-  MemTxResult write(u64, unsigned, u64, MemTxAttrs) override { return body_(), MemTxResult::ok(); }
-
- private:
-  const std::function<void()>& body_;
-};
-
-}  // namespace
-
 bool enter_device(VirtioTransport& transport, const std::function<void()>& body) {
-  Doorbell doorbell{body};
-  const MmioRegion region{"virtio host side", 4, doorbell, &transport.lock()};
-  return region.store(0, 4, 0, transport.dma().attrs()).is_ok();
+  return enter_device(transport.lock(), transport.dma().attrs(), body);
 }
 
 VirtioDevice::VirtioDevice(VirtioId id, std::vector<u16> queue_sizes, size_t config_size)

@@ -48,10 +48,7 @@ class VirtioTransport {
   virtual void defer(u16 queue) = 0;
 };
 
-// Runs `body` on a device from outside any MMIO access (a worker, a timer, a console) as if it were one:
-// under the transport's lock, with the memory layer knowing it. So a transaction of the device that hits its
-// own registers is refused instead of waiting for itself, and what it invalidates is waited for after the
-// lock is given back. False, without running it, when the calling thread is inside this device already.
+// Runs `body` on a device from a worker, a timer or a console (devices/device_entry.h).
 bool enter_device(VirtioTransport& transport, const std::function<void()>& body);
 
 class VirtioDevice {

@@ -49,7 +49,6 @@ constexpr u32 kMagic = 0x74726976;                 // "virt"
 constexpr u32 kVendor = 0x554d4551;                // what the `virt` machine has always answered
 constexpr u32 kUsedBuffer = 1, kConfigChange = 2;  // InterruptStatus
 constexpr u32 kDefaultAlign = 4096;
-constexpr u64 kRetryNs = 20'000;  // leaves PEs that wait for the lock a chance
 
 void set_low(u64& into, u32 value) { into = deposit(into, 0, 32, value); }
 void set_high(u64& into, u32 value) { into = deposit(into, 32, 32, value); }
@@ -57,9 +56,7 @@ void set_high(u64& into, u32 value) { into = deposit(into, 32, 32, value); }
 }  // namespace
 
 VirtioMmio::VirtioMmio(DmaPort dma, IrqLine irq, Clock& clock, VirtioMmioOptions options)
-    : dma_(dma), irq_(std::move(irq)), options_(options), clock_(clock), retry_(clock, [this] {
-        run_deferred();
-      }) {}
+    : dma_(dma), irq_(std::move(irq)), options_(options), deferred_(clock, *this, device_) {}
 
 VirtioMmio::~VirtioMmio() {
   // The device joins its threads when it dies, and those need the lock; the timer must not find it half dead.
@@ -73,7 +70,6 @@ void VirtioMmio::plug(std::unique_ptr<VirtioDevice> device) {
   device->connect(*this);
   queue_align_.assign(device->queue_count(), kDefaultAlign);
   queue_pfn_.assign(device->queue_count(), 0);
-  deferred_.assign(device->queue_count(), false);
   device_ = std::move(device);
   reset();
 }
@@ -96,7 +92,7 @@ void VirtioMmio::reset() {
 void VirtioMmio::after_device_reset() {
   interrupt_status_ = 0;
   std::fill(queue_pfn_.begin(), queue_pfn_.end(), 0);
-  std::fill(deferred_.begin(), deferred_.end(), false);
+  deferred_.clear();
   update_interrupt();
 }
 
@@ -110,20 +106,7 @@ void VirtioMmio::config_interrupt() {
   update_interrupt();
 }
 
-void VirtioMmio::defer(u16 queue) {
-  deferred_[queue] = true;
-  retry_.arm(clock_.now_ns() + kRetryNs);
-}
-
-void VirtioMmio::run_deferred() {
-  enter_device(*this, [this] {
-    for (u16 n = 0; device_ && n < deferred_.size(); n++) {
-      if (!deferred_[n]) continue;
-      deferred_[n] = false;
-      device_->kick(n);
-    }
-  });
-}
+void VirtioMmio::defer(u16 queue) { deferred_.add(queue); }
 
 VirtQueue* VirtioMmio::selected() {
   return queue_sel_ < device_->queue_count() ? &device_->queue(u16(queue_sel_)) : nullptr;

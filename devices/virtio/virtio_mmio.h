@@ -5,9 +5,8 @@
 #include <mutex>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/wire.h"
-#include "devices/virtio/device.h"
+#include "devices/virtio/deferred_kicks.h"
 #include "memory/mmio.h"
 
 namespace sluice {
@@ -64,7 +63,6 @@ class VirtioMmio final : public MmioDevice, public VirtioTransport {
   VirtQueue* selected();
   void update_interrupt() { irq_(interrupt_status_ != 0); }
   void after_device_reset();
-  void run_deferred();
 
   std::mutex mutex_;
   DmaPort dma_;
@@ -74,10 +72,8 @@ class VirtioMmio final : public MmioDevice, public VirtioTransport {
   u32 guest_page_size_ = 0;
   u32 interrupt_status_ = 0;
   std::vector<u32> queue_align_, queue_pfn_;  // legacy, per queue
-  std::vector<bool> deferred_;
   std::unique_ptr<VirtioDevice> device_;
-  Clock& clock_;
-  Clock::Timer retry_;
+  DeferredKicks deferred_;
 };
 
 }  // namespace sluice

@@ -25,6 +25,7 @@ class Target final : public MonitorTarget {
   std::string memory_map(unsigned) override { return ""; }
   std::string translator_counters(unsigned pe) override { return "jit of " + std::to_string(pe) + "\n"; }
   std::string interrupts() override { return ""; }
+  std::string pci() override { return ""; }
   PeStatus pe_status(unsigned pe) override { return {0x40080000 + pe, pe ? "off" : "running"}; }
   std::optional<u64> register_value(unsigned pe, const std::string& name) override {
     if (name == "pc") return 0x1000 + pe;
