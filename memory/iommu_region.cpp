@@ -8,6 +8,13 @@ IommuRegion::~IommuRegion() {
   hub_.region_died();
 }
 
+std::string IommuRegion::refuse_events(IommuIndex, IommuEvents wanted) const {
+  if (!includes(wanted, IommuEvents::Map)) return {};
+  return name() +
+         " cannot tell what becomes mapped: its tables are in guest memory, and a change that only " +
+         "allows more needs no command";
+}
+
 Ticket IommuRegion::publish_unmap(const IommuUnmap& unmap) {
   epoch_.fetch_add(1, std::memory_order_seq_cst);
   unmaps_.publish(unmap);

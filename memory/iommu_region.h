@@ -4,6 +4,8 @@
 // relaxing may be lazy.
 #pragma once
 #include <atomic>
+#include <functional>
+#include <string>
 
 #include "memory/invalidation.h"
 #include "memory/region.h"
@@ -23,6 +25,26 @@ struct IommuEntry {
   // An IOMMU or security controller may move the transaction to another physical address space.
   bool sets_space = false;
   PaSpace space = PaSpace::NonSecure;
+};
+
+// What a consumer registers for (memory/iommu_listener.h).
+enum class IommuEvents : u8 {
+  None = 0,
+  Map = 1,             // what has become reachable: an exact mirror of the translations
+  Unmap = 2,           // what must be forgotten, as a translation cache needs it
+  DeviceTlbUnmap = 4,  // what software tells the TLBs of devices to forget
+};
+constexpr IommuEvents operator|(IommuEvents a, IommuEvents b) { return IommuEvents(u8(a) | u8(b)); }
+constexpr bool includes(IommuEvents have, IommuEvents want) { return (u8(have) & u8(want)) == u8(want); }
+
+// "This has become reachable", in the IOMMU's own blocks. Published after the commit, as unmaps are.
+struct IommuMapped {
+  IommuIndex index{};
+  InclusiveRange input{};
+  GuestPhysAddr output{};  // where input.first goes, in *target
+  Access rights = Access::None;
+  bool mmio = false;  // device registers: not to be prefetched, cached or split
+  const AddressSpace* target = nullptr;
 };
 
 class IommuRegion : public Region {
@@ -52,12 +74,25 @@ class IommuRegion : public Region {
   u64 epoch() const { return epoch_.load(std::memory_order_seq_cst); }
 
   Publisher<IommuUnmap>& unmaps() { return unmaps_; }
+
+  // --- For consumers that mirror the translations, and for device TLBs (memory/iommu_listener.h) ---
+  // Why this IOMMU cannot give `wanted` for this context; "" when it can. The default gives all but Map.
+  virtual std::string refuse_events(IommuIndex index, IommuEvents wanted) const;
+  // Tells `deliver`, and nobody else, everything that `index` can reach now. For those that give Map.
+  virtual void replay(IommuIndex, const std::function<void(const IommuMapped&)>& /*deliver*/) const {}
+  // Runs `body` while nothing is committed or published. It must not wait.
+  virtual void between_commits(const std::function<void()>& body) const { body(); }
+  // Whether software invalidates device TLBs by commands of their own; otherwise every unmap does.
+  virtual bool has_device_tlb_commands() const { return false; }
+  Publisher<IommuMapped>& maps() { return maps_; }
+  Publisher<IommuUnmap>& device_tlb_unmaps() { return device_tlb_unmaps_; }
   InvalidationHub& hub() const { return hub_; }
 
  private:
   InvalidationHub& hub_;
   std::atomic<u64> epoch_{1};
-  Publisher<IommuUnmap> unmaps_;
+  Publisher<IommuUnmap> unmaps_, device_tlb_unmaps_;
+  Publisher<IommuMapped> maps_;
 };
 
 }  // namespace sluice

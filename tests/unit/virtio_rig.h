@@ -31,6 +31,9 @@ class GuestMemory {
     t.add(*root_, kRamBase, ram_region_);
   }
   DmaPort port() { return {space_, MemTxAttrs::device(1, 0)}; }
+  InvalidationHub& hub() { return hub_; }
+  Topology& topology() { return topology_; }
+  AddressSpace& space() { return space_; }
   u8* at(u64 address) { return ram_->host() + (address - kRamBase); }
   template <class T>
   T get(u64 address) {
@@ -75,7 +78,7 @@ struct Ring {
   u16 available_index = 0, used_seen = 0;
 };
 
-// A slot, its device and the driver. Accesses take the device's lock as the MMIO layer does.
+// A slot, its device and the driver. Accesses go through the MMIO layer, which takes the device's lock.
 class Driver {
  public:
   static constexpr u64 kIndirect = 1ull << 28, kEventIdx = 1ull << 29, kVersion1 = 1ull << 32;
@@ -100,14 +103,12 @@ class Driver {
   bool legacy() const { return legacy_; }
 
   u32 read(u64 offset, unsigned size = 4) {
-    std::lock_guard lock{slot_.lock()};
     u64 value = 0;
-    EXPECT_TRUE(slot_.read(offset, size, value, attrs()).is_ok());
+    EXPECT_TRUE(registers_.load(offset, size, value, attrs()).is_ok());
     return u32(value);
   }
   void write(u64 offset, u32 value, unsigned size = 4) {
-    std::lock_guard lock{slot_.lock()};
-    EXPECT_TRUE(slot_.write(offset, size, value, attrs()).is_ok());
+    EXPECT_TRUE(registers_.store(offset, size, value, attrs()).is_ok());
   }
   u64 config64(u64 offset) { return read(0x100 + offset) | u64{read(0x104 + offset)} << 32; }
 
@@ -234,6 +235,7 @@ class Driver {
   const bool legacy_;
   std::atomic<bool> line_{false};
   VirtioMmio slot_;
+  MmioRegion registers_{"slot", VirtioMmio::kRegionSize, slot_, &slot_.lock()};
 };
 
 // A host stream that a test drives by hand.
