@@ -1,6 +1,7 @@
 // app/device_setup.cpp: see device_setup.h.
 #include "app/device_setup.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdio>
@@ -21,12 +22,15 @@
 namespace sluice {
 namespace {
 
+constexpr std::string_view kVirtioIommuPci = "virtio-iommu-pci";
+
 class DevicePlugger {
  public:
   DevicePlugger(Virt& board, const Options& options, Clock& clock, Consoles& consoles)
       : board_(board), options_(options), clock_(clock), consoles_(consoles) {}
 
   void run() {
+    plug_iommu();
     for (const DeviceOptions& d : options_.devices) plug(d);
     // Drives with an interface of their own come behind all explicit devices.
     for (const std::string& id : options_.drive_order)
@@ -39,6 +43,17 @@ class DevicePlugger {
 
  private:
   enum class Bus : u8 { Mmio, Pci };
+
+  // First: the others are endpoints of it.
+  void plug_iommu() {
+    const DeviceOptions* asked = nullptr;
+    for (const DeviceOptions& d : options_.devices) {
+      if (d.driver != kVirtioIommuPci) continue;
+      if (asked) throw ConfigError::usage("-device: there is one virtio-iommu-pci");
+      asked = &d;
+    }
+    board_.plug_iommu(asked ? devfn(asked->properties) : std::nullopt);
+  }
 
   void plug(const DeviceOptions& d) {
     struct Maker {
@@ -54,6 +69,7 @@ class DevicePlugger {
         {"virtio-serial-", [&] { add_serial_controller(p, bus); }},
         {"virtconsole", [&] { add_port(p, VirtioConsole::PortKind::Console); }},
         {"virtserialport", [&] { add_port(p, VirtioConsole::PortKind::Serial); }},
+        {kVirtioIommuPci, [] {}},  // plug_iommu()
         {"edu", [&] { add_edu(p); }},
         {"iommu-testdev", [&] { add_iommu_testdev(p); }},
     };
@@ -237,6 +253,17 @@ class DevicePlugger {
 };
 
 }  // namespace
+
+void choose_gates(GateChoices& gates, const Options& options) {
+  for (const DeviceOptions& d : options.devices) {
+    if (d.driver != kVirtioIommuPci) continue;
+    if (gates.dma.empty()) gates.dma.push_back(GateKind::VirtioIommu);
+    if (std::count(gates.dma.begin(), gates.dma.end(), GateKind::VirtioIommu) == 0)
+      throw ConfigError::usage(
+          "-device virtio-iommu-pci: -machine names other gates for PCI devices; name all of them "
+          "in chain=dma:...");
+  }
+}
 
 void plug_devices(Virt& board, const Options& options, Clock& clock, Consoles& consoles) {
   DevicePlugger{board, options, clock, consoles}.run();

@@ -6,6 +6,8 @@
 
 namespace sluice {
 
+// Devices that are gates in front of others are known before the board is built. Throws ConfigError.
+void choose_gates(GateChoices& gates, const Options& options);
 // Throws ConfigError.
 void plug_devices(Virt& board, const Options& options, Clock& clock, Consoles& consoles);
 

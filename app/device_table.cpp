@@ -63,6 +63,8 @@ std::vector<DeviceInfo> make_table() {
       {"virtio-serial-device", "", controller, with_slot(serial)},
       {"virtconsole", "", "console port of a serial controller", with_common(port)},
       {"virtserialport", "", "data port of a serial controller", with_common(port)},
+      {"virtio-iommu-pci", "virtio-iommu", "IOMMU in front of PCIe: the same as -machine iommu=virtio",
+       with_place({})},
       {"edu", "", "educational device: factorials, interrupts, DMA",
        with_place({{"dma_mask", "bits of DMA addresses that it can drive; 0x0fffffff by default"}})},
       {"iommu-testdev", "", "DMA master for tests of IOMMUs", with_place({})},

@@ -60,6 +60,7 @@ Session::Session(const Options& options)
   make_semihosting();
   make_board();
   plug_devices(*board_, options_, clock_, *consoles_);
+  board_->finish_wiring();
   load_software();
   if (!verdict_) make_monitor();
 }
@@ -129,6 +130,8 @@ void Session::make_board() {
   config.group.translator.accel =
       options_.accelerator == Accelerator::Jit ? tcg::Vcpu::Accel::Jit : tcg::Vcpu::Accel::Interpreter;
   config.group.translator.icount = options_.icount_shift.has_value();
+  config.gates = choices.gates;
+  choose_gates(config.gates, options_);
   config.semihosting = semihosting_.get();
   config.rtc_start = rtc_start_;
   board_ = std::make_unique<Virt>(std::move(config), clock_, *serial_);

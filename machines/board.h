@@ -52,6 +52,19 @@ struct PlacedPcie {
   u32 first_intx_spi = 0;  // four in a row
 };
 
+// A translation or protection stage on a path to memory (machines/gates.h).
+enum class GateKind : u8 { Smmuv3, VirtioIommu, TzMpc };
+enum class GatePath : u8 { Ram, Pe, Dma };
+struct PlacedGate {
+  GateKind kind = GateKind::Smmuv3;
+  GatePath path = GatePath::Dma;
+  std::string name;         // "smmuv3-dma"
+  PhysRange frame;          // its registers; empty for a PCI function
+  u32 first_spi = 0;        // an SMMU: eventq, priq, cmdq-sync, gerror; others: one
+  bool outermost = false;   // next to the initiator: what an operating system programs
+  std::optional<u8> devfn;  // a virtio-iommu that is a PCI function
+};
+
 struct TimerPpis {
   u32 secure_physical = 13, physical = 14, virtual_ = 11, hypervisor = 10;
   std::optional<u32> hypervisor_virtual;
@@ -66,6 +79,7 @@ struct BoardRecord {
   cpu::PsciConduit psci = cpu::PsciConduit::None;
   std::vector<PlacedPart> parts;  // by address
   std::optional<PlacedPcie> pcie;
+  std::vector<PlacedGate> gates;
   std::optional<u32> power_button_line;  // of the Pl061
 };
 

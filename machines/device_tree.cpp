@@ -81,7 +81,8 @@ std::vector<u8> flatten(const Node& root) {
   }
 }
 
-constexpr u32 kGicPhandle = 1, kClockPhandle = 2, kGpioPhandle = 3, kMsiPhandle = 4, kFirstPePhandle = 16;
+constexpr u32 kGicPhandle = 1, kClockPhandle = 2, kGpioPhandle = 3, kMsiPhandle = 4, kIommuPhandle = 5,
+              kFirstPePhandle = 16;
 
 class TreeBuilder {
  public:
@@ -97,6 +98,7 @@ class TreeBuilder {
     add_memory();
     for (const PlacedPart& part : board_.parts) add_part(part);
     add_pmu();
+    for (const PlacedGate& gate : board_.gates) add_gate(gate);
     add_pcie();
     add_gic();
     add_cpus();
@@ -228,6 +230,59 @@ class TreeBuilder {
     v2m.cell("phandle", kMsiPhandle);
   }
 
+  // What the operating system programs in front of PCIe.
+  const PlacedGate* pci_iommu() const {
+    for (const PlacedGate& g : board_.gates)
+      if (g.path == GatePath::Dma && g.outermost && g.kind != GateKind::TzMpc) return &g;
+    return nullptr;
+  }
+
+  // A gate that is not next to the devices is there for firmware, and for programs that know it: an operating
+  // system that took it for its own would block everything.
+  void add_gate(const PlacedGate& g) {
+    static constexpr const char* kNames[] = {"smmuv3", "virtio_mmio", "mpc"};  // by GateKind
+    if (g.devfn) return;
+    Node& n = root_.child(at(kNames[size_t(g.kind)], g.frame.first.value));
+    const bool ours = &g == pci_iommu();
+    n.reg({g.frame});
+    if (g.kind == GateKind::Smmuv3) {
+      n.text("compatible", "arm,smmu-v3");
+      std::vector<u32> wires;
+      for (u32 i = 0; i < 4; i++)
+        for (u32 cell :
+             interrupt({InterruptInput::Kind::Spi, g.first_spi + i, InterruptInput::Trigger::EdgeRising}))
+          wires.push_back(cell);
+      n.cells("interrupts", wires);
+      n.texts("interrupt-names", {"eventq", "priq", "cmdq-sync", "gerror"});
+      n.flag("dma-coherent");
+    } else {
+      n.text("compatible", g.kind == GateKind::TzMpc ? "arm,sie200-mpc" : "virtio,mmio");
+      n.cells("interrupts",
+              interrupt({InterruptInput::Kind::Spi, g.first_spi, InterruptInput::Trigger::LevelHigh}));
+    }
+    if (g.kind != GateKind::TzMpc) n.cell("#iommu-cells", 1);
+    if (ours)
+      n.cell("phandle", kIommuPhandle);
+    else
+      n.text("status", "disabled");
+    n.text("label", g.name);
+  }
+
+  // Linux binding iommu/virtio-iommu: a child of the host bridge.
+  static void add_pci_iommu(Node& bridge, const PlacedGate& g) {
+    const u32 devfn = *g.devfn;
+    Node& n = bridge.child("iommu@" + hex(devfn >> 3) + "," + hex(devfn & 7));
+    n.texts("compatible", {"virtio,pci-iommu", "pci1af4,1057"});
+    n.cells("reg", {devfn << 8, 0, 0, 0, 0});
+    n.cell("#iommu-cells", 1);
+    n.cell("phandle", kIommuPhandle);
+  }
+  static std::string hex(u32 value) {
+    char text[16];
+    std::snprintf(text, sizeof text, "%x", value);
+    return text;
+  }
+
   // Linux bindings pci/host-generic-pci.yaml and pci/pci-msi.txt; IEEE Std 1275 PCI bus binding.
   void add_pcie() {
     if (!board_.pcie) return;
@@ -249,6 +304,15 @@ class TreeBuilder {
       for (u64 v : {bus, cpu.first.value, cpu.size}) ranges.push_back(u32(v >> 32)), ranges.push_back(u32(v));
     };
     constexpr u32 kIo = 0x01000000, kMemory32 = 0x02000000, kMemory64 = 0x03000000;
+    if (const PlacedGate* iommu = pci_iommu()) {
+      // A function that is itself the IOMMU is left out: it does not translate its own accesses.
+      const u32 own = iommu->devfn ? *iommu->devfn : 0x10000;
+      std::vector<u32> map;
+      if (own) map = {0, kIommuPhandle, 0, own};
+      if (own < 0x10000) map.insert(map.end(), {own + 1, kIommuPhandle, own + 1, 0xffff - own});
+      n.cells("iommu-map", map);
+      if (iommu->devfn) add_pci_iommu(n, *iommu);
+    }
     range(kIo, 0, p.io);
     range(kMemory32, p.memory.first.value, p.memory);
     if (p.high_memory) range(kMemory64, p.high_memory->first.value, *p.high_memory);

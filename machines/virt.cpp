@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "cpu/a64/decoder.h"
+#include "devices/virtio/virtio_pci.h"
 #include "machines/config_error.h"
 
 namespace sluice {
@@ -32,7 +33,7 @@ constexpr u32 kPmuPpi = 7, kPpiBase = 16, kSpiBase = 32;  // PPI n is INTID 16 +
 constexpr unsigned kSpis = 256;
 
 // Numbers of the initiators on the bus: virtio-mmio slots and PCI functions follow theirs.
-constexpr u16 kFwCfgInitiator = 1, kVirtioInitiator = 16, kPciInitiator = 256;
+constexpr u16 kFwCfgInitiator = 1, kVirtioInitiator = 16, kGateInitiator = 64, kPciInitiator = 256;
 
 }  // namespace
 
@@ -47,8 +48,9 @@ Virt::Virt(VirtConfig config, Clock& clock, ByteStream& serial) : config_(std::m
   add_fw_cfg();
   add_gpio();
   add_virtio_slots();
-  add_pcie();
+  add_gates();
   add_ram();
+  add_pcie();
   wiring.commit();
   add_pes();
 }
@@ -169,9 +171,41 @@ void Virt::add_pcie() {
   PlacedPcie placed{ecam, kPcieMemory, {}, kPcieIo, buses, kPcieSpi};
   if (config_.highmem) placed.high_memory = kPcieHighMemory;
   record_.pcie = placed;
-  Topology::Transaction{topology_}.add(*dma_root_, 0,
-                                       std::make_shared<AliasRegion>("pci-dma", memory_, 0, kWholeSpace));
-  dma_space_ = std::make_unique<AddressSpace>(topology_, "pci-dma", dma_root_);
+}
+
+void Virt::add_gates() {
+  const PlacedGic& gic = record_.gic;
+  gates_ = std::make_unique<Gates>(
+      Gates::Board{.topology = topology_,
+                   .clock = clock_,
+                   .system = *system_,
+                   .ram = {kRam, config_.ram_size},
+                   .place = [this](GuestPhysAddr at, std::shared_ptr<Region> r) { place(at, std::move(r)); },
+                   .spi = [this](u32 n) { return gic_->spi(n); },
+                   .send_event = [this] { pes_->send_event_to_all(); },
+                   .msi_frame = gic.v2m_frame.value_or(PhysRange{}),
+                   .first_initiator = kGateInitiator},
+      config_.gates);
+  auto path_to_memory = [&](const char* name, GatePath path) {
+    auto memory = std::make_shared<AliasRegion>(name, memory_, 0, kWholeSpace);
+    return std::make_unique<AddressSpace>(topology_, name, gates_->in_front_of(std::move(memory), path));
+  };
+  dma_space_ = path_to_memory("pci-dma", GatePath::Dma);
+  if (config_.gates.pe.empty()) return;
+  pe_space_ = path_to_memory("pe", GatePath::Pe);
+  for (unsigned pe = 0; pe < config_.pes; pe++) gates_->add_master(GatePath::Pe, pe);
+}
+
+void Virt::finish_wiring() {
+  for (const Gates::Gate& gate : gates_->all()) record_.gates.push_back(gate.placed);
+}
+
+void Virt::plug_iommu(std::optional<u8> devfn) {
+  if (!gates_->has_pci_iommu()) return;
+  PciWiring wiring = pci_wiring(PciDma::Bypasses, devfn);
+  auto device = gates_->take_pci_iommu(wiring.devfn());
+  plug(std::make_unique<VirtioPci>(std::move(wiring), clock_, std::move(device),
+                                   VirtioPciOptions{.vectors = 3}));
 }
 
 PciWiring Virt::pci_wiring(PciDma dma, std::optional<u8> devfn) {
@@ -181,6 +215,7 @@ PciWiring Virt::pci_wiring(PciDma dma, std::optional<u8> devfn) {
   for (unsigned device = 1; device < 32 && !devfn; device++)
     if (u8 first = pci::make_devfn(device, 0); pci_->is_free(first)) devfn = first;
   if (!devfn) throw ConfigError::usage("PCI: all devices of bus 0 are taken");
+  if (dma != PciDma::Bypasses) gates_->add_master(GatePath::Dma, *devfn);
   return pci_->wiring(*devfn, dma == PciDma::Translated ? dma_space_.get() : system_.get(),
                       dma == PciDma::Bypasses ? system_.get() : dma_space_.get());
 }
@@ -191,7 +226,7 @@ void Virt::add_ram() {
     throw ConfigError::usage("cannot have " + std::to_string(config_.ram_size >> 20) +
                              " MiB of RAM: " + ram.error());
   ram_ = *ram;
-  place(kRam, std::make_shared<RamRegion>("mach-virt.ram", ram_));
+  place(kRam, gates_->guard_ram(std::make_shared<RamRegion>("mach-virt.ram", ram_)));
   record_.ram = {kRam, config_.ram_size};
 }
 
@@ -206,7 +241,7 @@ void Virt::add_pes() {
     wiring.affinity = affinity(n);
     wiring.clock = &clock_;
     wiring.hub = &hub_;
-    wiring.memory = system_.get();
+    wiring.memory = pe_space_ ? pe_space_.get() : system_.get();
     wiring.gic = gic_cpu_interface(n);
     wiring.semihosting = config_.semihosting;
     wiring.psci = cpu::PsciConduit::Hvc;
@@ -262,6 +297,7 @@ void Virt::reset_devices() {
     std::lock_guard lock{fw_cfg_->lock()};
     fw_cfg_->reset();
   }
+  gates_->reset();
   gpio_->reset();
   rtc_->reset();
   uart_->reset();

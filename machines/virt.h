@@ -6,6 +6,7 @@
 //   0x08020000 GICv2m frame                       fw_cfg  0x09020000
 //   0x080a0000 GICv3 redistributors       SPI  7  PL061   0x09030000 (line 3: power button)
 //   0x0a000000 32 virtio-mmio slots       SPI  3 to 6     PCIe INTx
+//   0x09050000, 0x0b000000 gates          SPI 74, 144 on  gates (machines/gates.h)
 //   0x10000000 PCIe memory, 32 bit        SPI 16+n        virtio-mmio slot n
 //   0x3eff0000 PCIe I/O                   SPI 48 to 111   GICv2m messages
 //   0x3f000000 PCIe ECAM with highmem=off
@@ -33,6 +34,7 @@
 #include "devices/timer/pl031.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "machines/board.h"
+#include "machines/gates.h"
 #include "machines/loader.h"
 #include "memory/address_space.h"
 
@@ -49,6 +51,7 @@ struct VirtConfig {
   cpu::GroupOptions group;
   SemihostingHandler* semihosting = nullptr;  // outlives the board
   u64 rtc_start = 0;                          // seconds since 1970 at virtual time 0
+  GateChoices gates;
 };
 
 // -machine virt,NAME=VALUE. Where a feature does not exist yet, only the value that says so is accepted.
@@ -63,6 +66,7 @@ struct VirtChoices {
   unsigned gic_version = 2;
   bool highmem = true;
   bool device_tree_randomness = true;
+  GateChoices gates;
 };
 // Throws ConfigError. The names have been checked against virt_properties().
 VirtChoices parse_virt_properties(const std::vector<std::pair<std::string, std::string>>& properties,
@@ -94,6 +98,10 @@ class Virt {
   // the lowest free device; then the function itself. Throws ConfigError.
   PciWiring pci_wiring(PciDma dma, std::optional<u8> devfn = {});
   void plug(std::unique_ptr<PciFunction> function) { pci_->add(std::move(function)); }
+  // The virtio-iommu in front of PCI, as a function. Nothing when there is none. Before other functions.
+  void plug_iommu(std::optional<u8> devfn = {});
+  // The wiring is complete: what the record still lacks is added.
+  void finish_wiring();
   // Copies what the loader collected into RAM; on a reset again, because the last run has changed it.
   void load(const std::vector<LoadSegment>& segments);
   // Where PE 0 starts at the next reset of the PEs; the others wait for PSCI CPU_ON.
@@ -107,9 +115,10 @@ class Virt {
   InvalidationHub& hub() { return hub_; }
   Topology& topology() { return topology_; }
   AddressSpace& system() { return *system_; }
-  // What PCI functions see as memory. An IOMMU in front of them is placed in its root.
+  // What PCI functions see as memory: the system memory map, or the gates in front of it.
   AddressSpace& dma_space() { return *dma_space_; }
   PciHost& pci() { return *pci_; }
+  const Gates& gates() const { return *gates_; }
   cpu::PeGroup& pes() { return *pes_; }
   InterruptController& gic() { return *gic_; }
   // Backs the ICC_* system registers of a PE; nullptr with a GICv2, whose CPU interface is memory mapped.
@@ -127,6 +136,7 @@ class Virt {
   void add_virtio_slots();
   void add_v2m();
   void add_pcie();
+  void add_gates();
   void add_pes();
   void place(GuestPhysAddr address, std::shared_ptr<Region> region);
   void record(Part part, PhysRange window, u32 spi, InterruptInput::Trigger trigger);
@@ -139,8 +149,6 @@ class Virt {
   std::shared_ptr<GuestRam> ram_;
   std::shared_ptr<Container> memory_ = std::make_shared<Container>("system", kWholeSpace);
   std::unique_ptr<AddressSpace> system_;
-  std::shared_ptr<Container> dma_root_ = std::make_shared<Container>("pci-dma", kWholeSpace);
-  std::unique_ptr<AddressSpace> dma_space_;
   std::unique_ptr<Gicv2> gicv2_;
   std::unique_ptr<Gicv2m> v2m_;
   std::unique_ptr<Gicv3> gicv3_;
@@ -153,6 +161,8 @@ class Virt {
   std::unique_ptr<Pl061> gpio_;
   std::unique_ptr<Clock::Timer> power_button_release_;
   std::array<std::unique_ptr<VirtioMmio>, kVirtioSlots> virtio_;
+  std::unique_ptr<Gates> gates_;  // after what they stand in front of, before those who pass them
+  std::unique_ptr<AddressSpace> pe_space_, dma_space_;
   std::unique_ptr<PciHost> pci_;
 };
 

@@ -1,4 +1,7 @@
 // machines/virt_properties.cpp: the -machine properties of the `virt` board.
+#include <cstdlib>
+
+#include "base/bits.h"
 #include "machines/config_error.h"
 #include "machines/virt.h"
 
@@ -13,7 +16,12 @@ constexpr VirtProperty kProperties[] = {
     {"secure", "off: no EL3 and no Secure state yet", "off"},
     {"virtualization", "off: no EL2 yet", "off"},
     {"its", "off: no interrupt translation service yet", "off"},
-    {"iommu", "none: no IOMMU yet", "none"},
+    {"iommu", "none|smmuv3|virtio: the gate in front of PCIe; short for chain=dma:...", nullptr},
+    {"cpu-iommu", "none|smmuv3|virtio: the gate behind each PE's own MMU; short for chain=pe:...", nullptr},
+    {"chain", "pe:GATE+GATE... or dma:GATE+GATE...: gates from the initiator to memory (smmuv3, virtio, mpc)",
+     nullptr},
+    {"mpc", "on|off: a TrustZone memory protection controller in front of RAM", nullptr},
+    {"mpc-block", "size of its blocks in bytes: a power of two, 32 to 1048576 (default 4096)", nullptr},
     {"mte", "off: no memory tagging yet", "off"},
     {"acpi", "off: the device tree describes the machine", "off"},
     {"usb", "off: no USB", "off"},
@@ -36,6 +44,36 @@ bool on_or_off(const std::string& name, const std::string& value) {
   throw ConfigError::usage("-machine: " + name + " expects 'on' or 'off', not '" + value + "'");
 }
 
+u64 block_size(const std::string& text) {
+  char* end = nullptr;
+  const u64 value = std::strtoull(text.c_str(), &end, 0);
+  if (end == text.c_str() || *end || !is_power_of_two(value) || value < TzMpc::kMinBlock ||
+      value > TzMpc::kMaxBlock)
+    throw ConfigError::usage("-machine: mpc-block expects a power of two, 32 to 1048576, not '" + text + "'");
+  return value;
+}
+
+// An MPC at the end of a chain is the one in front of RAM.
+void set_chain(const std::string& option, std::string_view text, std::vector<GateKind>& path, bool& mpc) {
+  if (!path.empty()) throw ConfigError::usage(option + ": the gates of this path have been given already");
+  path = parse_gates(option, text);
+  if (path.empty() || path.back() != GateKind::TzMpc) return;
+  mpc = true;
+  path.pop_back();
+}
+
+void parse_gate_property(const std::string& name, const std::string& value, GateChoices& gates) {
+  const std::string option = "-machine: " + name;
+  if (name == "iommu") return set_chain(option, value, gates.dma, gates.mpc);
+  if (name == "cpu-iommu") return set_chain(option, value, gates.pe, gates.mpc);
+  if (name == "mpc" && on_or_off(name, value)) gates.mpc = true;
+  if (name == "mpc-block") gates.mpc_block = block_size(value);
+  if (name != "chain") return;
+  if (value.starts_with("pe:")) return set_chain(option, value.substr(3), gates.pe, gates.mpc);
+  if (value.starts_with("dma:")) return set_chain(option, value.substr(4), gates.dma, gates.mpc);
+  throw ConfigError::usage(option + " expects pe:GATES or dma:GATES, not '" + value + "'");
+}
+
 }  // namespace
 
 std::span<const VirtProperty> virt_properties() { return kProperties; }
@@ -51,6 +89,8 @@ VirtChoices parse_virt_properties(const std::vector<std::pair<std::string, std::
       choices.highmem = on_or_off(name, value);
     else if (name == "dtb-randomness" || name == "dtb-kaslr-seed")
       choices.device_tree_randomness = on_or_off(name, value);
+    else
+      parse_gate_property(name, value, choices.gates);
     for (const VirtProperty& p : kProperties)
       if (name == p.name && p.only_value && value != p.only_value)
         throw ConfigError::usage("-machine: " + name + "=" + value + " is not available (" + p.help + ")");

@@ -21,16 +21,16 @@ struct MemTxAttrs {
   bool privileged;
   bool instruction;
   bool page_table_walk;
-  u32 requester;  // StreamID (SMMUv3), endpoint (virtio-iommu); 0 for a PE without one
+  u32 requester;  // StreamID (SMMUv3), endpoint (virtio-iommu); of a PE: its number
   u32 substream;  // PASID, 20 bits
   bool substream_valid;
   Initiator initiator;
 
   static constexpr MemTxAttrs pe(u16 number, PaSpace space, bool privileged, bool instruction = false) {
-    return {space, privileged, instruction, false, 0, 0, false, {Initiator::Kind::Pe, number}};
+    return {space, privileged, instruction, false, number, 0, false, {Initiator::Kind::Pe, number}};
   }
   static constexpr MemTxAttrs walk(u16 number, PaSpace space) {
-    return {space, true, false, true, 0, 0, false, {Initiator::Kind::Pe, number}};
+    return {space, true, false, true, number, 0, false, {Initiator::Kind::Pe, number}};
   }
   static constexpr MemTxAttrs device(u16 number, u32 requester, PaSpace space = PaSpace::NonSecure) {
     return {space, false, false, false, requester, 0, false, {Initiator::Kind::Device, number}};

@@ -30,6 +30,11 @@ class VirtioIommu final : public VirtioDevice {
                                                   std::vector<VirtioIommuRegion::Reserved> reserved = {});
   // With the transport's lock held, after the transport's own reset: `bypass` as at boot (5.13.4).
   void system_reset();
+  // The same; takes that lock.
+  void machine_reset() {
+    std::lock_guard lock{transport().lock()};
+    system_reset();
+  }
 
   struct Counters {
     u64 requests_ok = 0;        // used with status OK
