@@ -76,7 +76,8 @@ def fetch_modules(build, kernel):
     """{name: path} of MODULES for this kernel, under build/debian/modules."""
     release = kernel_release(kernel)
     folder = pathlib.Path(build, "debian", "modules", release).absolute()
-    if not folder.exists():
+    wanted = folder / "wanted"  # some are built in, so what is there does not say what was asked for
+    if not wanted.exists() or wanted.read_text() != " ".join(MODULES):
         work = pathlib.Path(build, "debian", "apt").absolute()
         make_apt_root(work)
         apt(work, "update")
@@ -94,6 +95,8 @@ def fetch_modules(build, kernel):
             if name in MODULES:
                 data = path.read_bytes()
                 (new / f"{name}.ko").write_bytes(lzma.decompress(data) if path.suffix == ".xz" else data)
+        (new / "wanted").write_text(" ".join(MODULES))
+        shutil.rmtree(folder, ignore_errors=True)
         new.rename(folder)
         shutil.rmtree(work)
     return {path.stem: path for path in folder.glob("*.ko")}
