@@ -1,0 +1,50 @@
+// devices/iommu/smmuv3/interrupts.cpp: IHI 0070 3.18 "Interrupts and notifications", 7.5 "Global error
+// recording".
+#include "devices/iommu/smmuv3/smmuv3.h"
+
+namespace sluice {
+
+using namespace smmuv3;
+
+// With the lock held. An error that is active already is not raised again.
+bool Smmuv3::activate_gerror(u32 error) {
+  u32 raised = error & ~(gerror_ ^ gerrorn_);
+  gerror_ ^= raised;
+  return (raised & ~kMsiGerrorAbtErr) && (irq_ctrl_ & kGerrorIrqEn);
+}
+
+void Smmuv3::signal_gerror() {
+  u64 address;
+  u32 data;
+  {
+    auto held = lock();
+    address = u64{gerror_cfg_[1]} << 32 | gerror_cfg_[0];
+    data = gerror_cfg_[2];
+  }
+  pulse(wires_.gerror, address, data, kMsiGerrorAbtErr);
+}
+
+// Without the lock: the MSI may go to any device. An MSI address of 0 means none.
+void Smmuv3::pulse(const IrqLine& line, u64 msi_address, u32 msi_data, u32 abort_error) {
+  line(true);
+  line(false);
+  msi_address &= ones(config_.oas_bits);
+  if (!config_.msi || !msi_address) return;
+  {
+    auto held = lock();
+    msis_in_flight_++;
+  }
+  MemTxAttrs attrs = port_.attrs();
+  attrs.privileged = true;
+  bool ok = port_.with_attrs(attrs).store(msi_address, 4, msi_data).is_ok();
+  bool signal = false;
+  {
+    auto held = lock();
+    msis_in_flight_--;
+    if (!ok) signal = activate_gerror(abort_error);
+    update_acknowledge();
+  }
+  if (signal) signal_gerror();
+}
+
+}  // namespace sluice

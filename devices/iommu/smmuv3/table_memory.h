@@ -1,0 +1,40 @@
+// devices/iommu/smmuv3/table_memory.h: how the SMMU reads its structures and tables, and writes its queues.
+// Only memory is reached: a register of a device answers with an external abort, so that no guest can make a
+// walk provoke side effects or come back to the SMMU itself. Accesses are Privileged Data (13.1.2), and each
+// 64-bit word is single-copy atomic.
+#pragma once
+#include <span>
+#include <string>
+#include <vector>
+
+#include "memory/dma.h"
+
+namespace sluice::smmuv3 {
+
+// One structure or descriptor that was read, for people.
+struct FetchStep {
+  std::string what;
+  u64 address;  // as given to the memory: after stage 2
+  std::vector<u64> words;
+  bool aborted;
+};
+
+class TableMemory {
+ public:
+  TableMemory(const DmaPort& port, Intent intent, std::vector<FetchStep>* steps = nullptr)
+      : port_(port), intent_(intent), steps_(steps) {}
+
+  // `address` is 8-byte aligned. False: external abort. The caller holds an EpochDomain::Guard.
+  bool read(u64 address, std::span<u64> words, bool walk) const;
+  bool write(u64 address, std::span<const u64> words) const;
+  bool traced() const { return steps_; }
+  // With traced() only: names the last read.
+  void label(std::string what) const { steps_->back().what = std::move(what); }
+
+ private:
+  const DmaPort& port_;
+  const Intent intent_;
+  std::vector<FetchStep>* const steps_;
+};
+
+}  // namespace sluice::smmuv3
