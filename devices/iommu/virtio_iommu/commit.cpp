@@ -123,8 +123,7 @@ void VirtioIommuRegion::for_each_reachable(const Endpoint& e,
 Ticket VirtioIommuRegion::republish(IommuIndex index) {
   Ticket ticket = publish_unmap({index, false, kWhole});
   const Endpoint* e = find(index);
-  if (e && maps().subscriptions())
-    for_each_reachable(*e, [&](const IommuMapped& mapped) { maps().publish(mapped); });
+  if (e && is_mirrored()) for_each_reachable(*e, [&](const IommuMapped& mapped) { maps().publish(mapped); });
   return ticket;
 }
 
@@ -150,20 +149,18 @@ VirtioIommuRegion::Domain* VirtioIommuRegion::find_domain(u32 id) const {
   return found == domains_.end() ? nullptr : found->second.get();
 }
 
-void VirtioIommuRegion::drop_domain(u32 id) {
-  auto found = domains_.find(id);
-  mapping_count_ -= found->second->mappings.size();
+// 5.13.6.2: without endpoints a domain ceases to exist.
+size_t VirtioIommuRegion::leave_domain(Endpoint& e) {
+  const Domain* old = e.domain.exchange(nullptr, std::memory_order_seq_cst);
+  if (!old) return 0;
+  auto found = domains_.find(old->id);
+  std::erase(found->second->endpoints, e.id);
+  if (!found->second->endpoints.empty()) return 0;
+  size_t dropped = found->second->mappings.size();
+  mapping_count_ -= dropped;
   hub().epochs().retire(std::move(found->second));
   domains_.erase(found);
-}
-
-// 5.13.6.2: without endpoints a domain ceases to exist.
-void VirtioIommuRegion::leave_domain(Endpoint& e) {
-  const Domain* old = e.domain.exchange(nullptr, std::memory_order_seq_cst);
-  if (!old) return;
-  Domain& domain = *find_domain(old->id);
-  std::erase(domain.endpoints, e.id);
-  if (domain.endpoints.empty()) drop_domain(domain.id);
+  return dropped;
 }
 
 // 5.13.6.1: what is mapped in the domain must not be reserved for the endpoint.
@@ -182,7 +179,7 @@ VirtioIommuRegion::Outcome VirtioIommuRegion::attach(u32 domain_id, u32 endpoint
   if (domain && e->domain.load() == domain) return {};
   if (domain && !compatible(*domain, *e)) return {Status::Unsupp};
 
-  leave_domain(*e);  // never the last one of `domain`
+  size_t dropped = leave_domain(*e);  // never the last one of `domain`
   if (!domain) {
     auto made = std::make_shared<Domain>(domain_id, bypass, hub().epochs());
     domain = made.get();
@@ -190,7 +187,8 @@ VirtioIommuRegion::Outcome VirtioIommuRegion::attach(u32 domain_id, u32 endpoint
   }
   domain->endpoints.push_back(endpoint);
   e->domain.store(domain, std::memory_order_seq_cst);
-  return {Status::Ok, republish(IommuIndex{endpoint})};
+  return {Status::Ok, republish(IommuIndex{endpoint}),
+          1 + dropped + (is_mirrored() ? domain->mappings.size() : 0)};
 }
 
 VirtioIommuRegion::Outcome VirtioIommuRegion::detach(u32 domain_id, u32 endpoint) {
@@ -199,8 +197,8 @@ VirtioIommuRegion::Outcome VirtioIommuRegion::detach(u32 domain_id, u32 endpoint
   if (!e) return {Status::NoEnt};
   const Domain* domain = e->domain.load();
   if (!domain || domain->id != domain_id) return {Status::Inval};
-  leave_domain(*e);
-  return {Status::Ok, republish(IommuIndex{endpoint})};
+  size_t dropped = leave_domain(*e);
+  return {Status::Ok, republish(IommuIndex{endpoint}), 1 + dropped};
 }
 
 // 5.13.6.3. The specification names no order; that of the tests below is ours.
@@ -229,7 +227,7 @@ VirtioIommuRegion::Outcome VirtioIommuRegion::map(const MapArguments& wanted) {
   mapping_count_++;
   touched_.push_back(domain->id);
   // It only allows more: whoever caches translations need not hear of it.
-  if (maps().subscriptions())
+  if (is_mirrored())
     for (u32 id : domain->endpoints)
       maps().publish(
           {IommuIndex{id}, wanted.input, {wanted.output}, wanted.rights, wanted.mmio, &downstream_});
@@ -246,7 +244,7 @@ VirtioIommuRegion::Outcome VirtioIommuRegion::unmap(u32 domain_id, InclusiveRang
   if (!erased.count) return {};
   mapping_count_ -= erased.count;
   touched_.push_back(domain_id);
-  return {Status::Ok, publish_removed(*domain, erased.hull)};
+  return {Status::Ok, publish_removed(*domain, erased.hull), 1 + erased.count};
 }
 
 VirtioIommuRegion::Outcome VirtioIommuRegion::set_bypass(bool bypass) {

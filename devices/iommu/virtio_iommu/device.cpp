@@ -12,6 +12,8 @@ using namespace virtio_iommu;
 namespace {
 
 constexpr u16 kQueueSize = 256;
+constexpr size_t kSliceWork =
+    1 << 16;  // mappings that one notification may touch before others get their turn
 
 template <class T>
 T get_le(const u8* from) {
@@ -218,8 +220,15 @@ void VirtioIommu::notify(u16 n) {
   if (n == kEventQueue) return deliver_faults();
   auto answers = std::make_shared<std::vector<Answer>>();
   std::optional<Ticket> ticket;
+  size_t work = 0;
   drain(kRequestQueue, [&](Chain&& chain) {
+    if (work >= kSliceWork) {
+      queue(kRequestQueue).unpop(chain);
+      transport().defer(kRequestQueue);
+      return false;
+    }
     answers->push_back(serve(std::move(chain)));
+    work += answers->back().outcome.work;
     if (const auto& t = answers->back().outcome.ticket) {
       if (!ticket) ticket = *t;
       ticket->merge(*t);

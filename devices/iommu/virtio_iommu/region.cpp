@@ -78,12 +78,15 @@ IommuEntry VirtioIommuRegion::identity(InclusiveRange range, Access rights) cons
           .reason = reason_code(FaultReason::Mapping)};
 }
 
-IommuEntry VirtioIommuRegion::translate(Iova input, Access, IommuIndex index, MemTxAttrs, Intent) const {
+IommuEntry VirtioIommuRegion::translate(Iova input, Access, IommuIndex index, MemTxAttrs attrs,
+                                        Intent) const {
   EpochDomain::Guard guard(hub().epochs());
   const u64 address = input.value;
   const Endpoint* e = find(index);
   if (!e) {
-    if (bypass_.load(std::memory_order_seq_cst)) return identity(kWhole, Access::All);
+    // An endpoint that came or went since index_for: nothing may be derived under the wrong index.
+    const bool settled = index == kUnmanaged && !directory().find(attrs.requester);
+    if (settled && bypass_.load(std::memory_order_seq_cst)) return identity(kWhole, Access::All);
     return refusal(kWhole, FaultReason::Unknown);
   }
   const Domain* domain = e->domain.load(std::memory_order_seq_cst);

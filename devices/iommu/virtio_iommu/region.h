@@ -64,6 +64,7 @@ class VirtioIommuRegion final : public IommuRegion {
   struct Outcome {
     Status status = Status::Ok;
     std::optional<Ticket> ticket{};  // the driver may hear of success when this is complete
+    size_t work = 1;                 // in mappings touched
   };
   Outcome attach(u32 domain, u32 endpoint, bool bypass);
   Outcome detach(u32 domain, u32 endpoint);
@@ -137,10 +138,10 @@ class VirtioIommuRegion final : public IommuRegion {
   Domain* find_domain(u32 id) const;
   bool compatible(const Domain& domain, const Endpoint& e) const;
   Status check_map(const MapArguments& wanted, const Domain& domain) const;
-  void leave_domain(Endpoint& e);
-  void drop_domain(u32 id);
+  size_t leave_domain(Endpoint& e);  // how many mappings that has cost
   void for_each_reachable(const Endpoint& e, const std::function<void(const IommuMapped&)>& visit) const;
   Ticket republish(IommuIndex index);
+  bool is_mirrored() { return maps().subscriptions() != 0; }
   Ticket publish_removed(const Domain& domain, InclusiveRange removed);
 
   AddressSpace& downstream_;
