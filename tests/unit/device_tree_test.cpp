@@ -33,10 +33,11 @@ BoardRecord board(unsigned gic_version, unsigned pes) {
   for (unsigned n = 0; n < pes; n++) b.pes.push_back({"arm,cortex-a57", n});
   b.gic.version = gic_version;
   b.gic.distributor = {{0x08000000}, 0x10000};
-  if (gic_version == 2)
-    b.gic.cpu_interface = PhysRange{{0x08010000}, 0x10000};
-  else
+  if (gic_version == 2) b.gic.cpu_interface = PhysRange{{0x08010000}, 0x10000};
+  if (gic_version == 3) {
     b.gic.redistributors = {{{0x080a0000}, 0xf60000}};
+    b.gic.its = PhysRange{{0x08080000}, 0x20000};
+  }
   b.parts = {{Part::Pl011, {{0x09000000}, 0x1000}, {kSpi, 1, kLevel}},
              {Part::Pl031, {{0x09010000}, 0x1000}, {kSpi, 2, kLevel}},
              {Part::FwCfg, {{0x09020000}, 0x18}, {}},
@@ -166,9 +167,8 @@ TEST(DeviceTree, OnlyWhatTheBoardHasIsThere) {
 // What QEMU has and Sluice does not model yet, or says differently on purpose. (QEMU names cpu@N in decimal,
 // against the Devicetree Specification, so the comparison has at most ten PEs.)
 bool known_difference(const std::string& path) {
-  for (const char* absent :
-       {"/flash@", "/pcie@", "/platform-bus@", "/intc@8000000/its@", "/intc@8000000/v2m@", "/pmu",
-        "/chosen:rng-seed", "/chosen:kaslr-seed", "/psci:migrate", "/aliases"})
+  for (const char* absent : {"/flash@", "/pcie@", "/platform-bus@", "/intc@8000000/v2m@", "/pmu",
+                             "/chosen:rng-seed", "/chosen:kaslr-seed", "/psci:migrate", "/aliases"})
     if (path.starts_with(absent)) return true;
   return false;
 }
