@@ -122,6 +122,7 @@ void Session::make_board() {
   config.pes = options_.pes;
   config.model = *model;
   config.gic_version = choices.gic_version;
+  config.its = choices.its;
   config.highmem = choices.highmem;
   config.virtio_mmio_legacy = options_.virtio_mmio_legacy;
   config.direct_tlb = options_.tlb == TlbPolicy::Direct;

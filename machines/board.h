@@ -40,6 +40,7 @@ struct PlacedGic {
   PhysRange distributor;
   std::vector<PhysRange> redistributors;   // GICv3
   std::optional<PhysRange> cpu_interface;  // GICv2
+  std::optional<PhysRange> its;            // GICv3: where message-signalled interrupts are written
   std::optional<PhysRange> v2m_frame;      // GICv2: where message-signalled interrupts are written
   std::optional<u32> maintenance_ppi;      // with EL2
 };

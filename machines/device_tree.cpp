@@ -222,6 +222,7 @@ class TreeBuilder {
     n.reg(windows);
     if (gic.maintenance_ppi) n.cells("interrupts", ppi(*gic.maintenance_ppi));
     n.cell("phandle", kGicPhandle);
+    if (gic.its) add_its(n, *gic.its);
     if (!gic.v2m_frame) return;
     Node& v2m = n.child(at("v2m", gic.v2m_frame->first.value));
     v2m.text("compatible", "arm,gic-v2m-frame");
@@ -283,6 +284,16 @@ class TreeBuilder {
     return text;
   }
 
+  // Linux binding interrupt-controller/arm,gic-v3.yaml: one MSI cell, the DeviceID.
+  void add_its(Node& gic, PhysRange window) {
+    Node& n = gic.child(at("its", window.first.value));
+    n.text("compatible", "arm,gic-v3-its");
+    n.flag("msi-controller");
+    n.cell("#msi-cells", 1);
+    n.reg({window});
+    n.cell("phandle", kMsiPhandle);
+  }
+
   // Linux bindings pci/host-generic-pci.yaml and pci/pci-msi.txt; IEEE Std 1275 PCI bus binding.
   void add_pcie() {
     if (!board_.pcie) return;
@@ -296,7 +307,7 @@ class TreeBuilder {
     n.cells("bus-range", {0, p.buses - 1});
     n.flag("dma-coherent");
     // Requester IDs are passed on as they are, all 64 Ki of them.
-    if (board_.gic.v2m_frame) n.cells("msi-map", {0, kMsiPhandle, 0, 0x10000});
+    if (board_.gic.v2m_frame || board_.gic.its) n.cells("msi-map", {0, kMsiPhandle, 0, 0x10000});
     n.reg({p.ecam});
     std::vector<u32> ranges;
     auto range = [&](u32 space, u64 bus, PhysRange cpu) {

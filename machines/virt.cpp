@@ -14,7 +14,7 @@ namespace {
 using Trigger = InterruptInput::Trigger;
 
 constexpr GuestPhysAddr kGicDistributor{0x08000000}, kGicCpuInterface{0x08010000}, kGicV2m{0x08020000},
-    kGicRedistributors{0x080a0000};
+    kGicIts{0x08080000}, kGicRedistributors{0x080a0000};
 constexpr GuestPhysAddr kUart{0x09000000}, kRtc{0x09010000}, kFwCfg{0x09020000}, kGpio{0x09030000};
 constexpr GuestPhysAddr kVirtioMmio{0x0a000000};
 constexpr PhysRange kPcieMemory{{0x10000000}, 0x2eff0000}, kPcieIo{{0x3eff0000}, 0x10000},
@@ -33,7 +33,8 @@ constexpr u32 kPmuPpi = 7, kPpiBase = 16, kSpiBase = 32;  // PPI n is INTID 16 +
 constexpr unsigned kSpis = 256;
 
 // Numbers of the initiators on the bus: virtio-mmio slots and PCI functions follow theirs.
-constexpr u16 kFwCfgInitiator = 1, kVirtioInitiator = 16, kGateInitiator = 64, kPciInitiator = 256;
+constexpr u16 kFwCfgInitiator = 1, kGicInitiator = 2, kVirtioInitiator = 16, kGateInitiator = 64,
+              kPciInitiator = 256;
 
 }  // namespace
 
@@ -89,6 +90,7 @@ void Virt::add_gic() {
   }
   Gicv3::Config wanted{.pes = config_.pes, .affinities = {}, .spis = kSpis};
   for (unsigned pe = 0; pe < config_.pes; pe++) wanted.affinities.push_back(affinity(pe));
+  if (config_.its) wanted.lpi_memory = DmaPort{*system_, MemTxAttrs::device(kGicInitiator, 0)};
   gicv3_ = std::make_unique<Gicv3>(wanted);
   gic_ = gicv3_.get();
   gic.redistributors.push_back({kGicRedistributors, kRedistributorWindow});
@@ -97,6 +99,7 @@ void Virt::add_gic() {
   place(kGicRedistributors,
         std::make_shared<MmioRegion>("gicv3_redist", config_.pes * Gicv3::kRedistributorStride,
                                      gicv3_->redistributors(), nullptr));
+  if (config_.its) add_its();
 }
 
 void Virt::add_v2m() {
@@ -105,6 +108,12 @@ void Virt::add_v2m() {
   v2m_ = std::make_unique<Gicv2m>(kSpiBase + kV2mSpi, std::move(spis));
   place(kGicV2m, std::make_shared<MmioRegion>("gicv2m", Gicv2m::kRegionSize, *v2m_, nullptr));
   record_.gic.v2m_frame = PhysRange{kGicV2m, Gicv2m::kRegionSize};
+}
+
+void Virt::add_its() {
+  its_ = std::make_unique<Gicv3Its>(*gicv3_, DmaPort{*system_, MemTxAttrs::device(kGicInitiator, 0)}, clock_);
+  place(kGicIts, std::make_shared<MmioRegion>("gicv3_its", Gicv3Its::kSize, *its_, &its_->lock()));
+  record_.gic.its = PhysRange{kGicIts, Gicv3Its::kSize};
 }
 
 SysregPort* Virt::gic_cpu_interface(unsigned pe) { return gicv3_ ? &gicv3_->cpu_interface(pe) : nullptr; }
@@ -175,6 +184,8 @@ void Virt::add_pcie() {
 
 void Virt::add_gates() {
   const PlacedGic& gic = record_.gic;
+  PhysRange msi = gic.v2m_frame.value_or(PhysRange{});
+  if (gic.its) msi = {gic.its->first + gic.its->size / 2, gic.its->size / 2};  // the translation frame
   gates_ = std::make_unique<Gates>(
       Gates::Board{.topology = topology_,
                    .clock = clock_,
@@ -183,7 +194,7 @@ void Virt::add_gates() {
                    .place = [this](GuestPhysAddr at, std::shared_ptr<Region> r) { place(at, std::move(r)); },
                    .spi = [this](u32 n) { return gic_->spi(n); },
                    .send_event = [this] { pes_->send_event_to_all(); },
-                   .msi_frame = gic.v2m_frame.value_or(PhysRange{}),
+                   .msi_frame = msi,
                    .first_initiator = kGateInitiator},
       config_.gates);
   auto path_to_memory = [&](const char* name, GatePath path) {
@@ -301,6 +312,7 @@ void Virt::reset_devices() {
   gpio_->reset();
   rtc_->reset();
   uart_->reset();
+  if (its_) its_->reset();
   gic_->reset();
 }
 

@@ -4,6 +4,7 @@
 //   0x08000000 GIC distributor            SPI  1  PL011   0x09000000
 //   0x08010000 GICv2 CPU interface        SPI  2  PL031   0x09010000
 //   0x08020000 GICv2m frame                       fw_cfg  0x09020000
+//   0x08080000 GICv3 ITS
 //   0x080a0000 GICv3 redistributors       SPI  7  PL061   0x09030000 (line 3: power button)
 //   0x0a000000 32 virtio-mmio slots       SPI  3 to 6     PCIe INTx
 //   0x09050000, 0x0b000000 gates          SPI 74, 144 on  gates (machines/gates.h)
@@ -29,6 +30,7 @@
 #include "devices/gic/gicv2.h"
 #include "devices/gic/gicv2m.h"
 #include "devices/gic/gicv3.h"
+#include "devices/gic/its.h"
 #include "devices/gpio/pl061.h"
 #include "devices/pci/host.h"
 #include "devices/timer/pl031.h"
@@ -45,6 +47,7 @@ struct VirtConfig {
   unsigned pes = 1;
   cpu::CpuModel model;
   unsigned gic_version = 2;
+  bool its = true;      // of a GICv3
   bool highmem = true;  // PCIe ECAM and 64-bit memory above RAM
   bool virtio_mmio_legacy = true;
   bool direct_tlb = false;
@@ -64,6 +67,7 @@ std::span<const VirtProperty> virt_properties();
 
 struct VirtChoices {
   unsigned gic_version = 2;
+  bool its = true;
   bool highmem = true;
   bool device_tree_randomness = true;
   GateChoices gates;
@@ -135,6 +139,7 @@ class Virt {
   void add_gpio();
   void add_virtio_slots();
   void add_v2m();
+  void add_its();
   void add_pcie();
   void add_gates();
   void add_pes();
@@ -152,6 +157,7 @@ class Virt {
   std::unique_ptr<Gicv2> gicv2_;
   std::unique_ptr<Gicv2m> v2m_;
   std::unique_ptr<Gicv3> gicv3_;
+  std::unique_ptr<Gicv3Its> its_;
   InterruptController* gic_ = nullptr;
   // Destroyed after the devices, which may still drive its interrupts, and before the GIC, which it drives.
   std::unique_ptr<cpu::PeGroup> pes_;

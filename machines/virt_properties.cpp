@@ -10,12 +10,12 @@ namespace {
 
 constexpr VirtProperty kProperties[] = {
     {"gic-version", "2, 3 or max (default: 2, or 3 for more than 8 PEs)", nullptr},
+    {"its", "on|off: interrupt translation service of a GICv3 (default: on)", nullptr},
     {"highmem", "on|off: PCIe configuration space and 64-bit memory above 4 GiB", nullptr},
     {"dtb-randomness", "on|off: seeds in the device tree; off makes it the same every time", nullptr},
     {"dtb-kaslr-seed", "the same, older spelling", nullptr},
     {"secure", "off: no EL3 and no Secure state yet", "off"},
     {"virtualization", "off: no EL2 yet", "off"},
-    {"its", "off: no interrupt translation service yet", "off"},
     {"iommu", "none|smmuv3|virtio: the gate in front of PCIe; short for chain=dma:...", nullptr},
     {"cpu-iommu", "none|smmuv3|virtio: the gate behind each PE's own MMU; short for chain=pe:...", nullptr},
     {"chain", "pe:GATE+GATE... or dma:GATE+GATE...: gates from the initiator to memory (smmuv3, virtio, mpc)",
@@ -85,6 +85,8 @@ VirtChoices parse_virt_properties(const std::vector<std::pair<std::string, std::
   for (const auto& [name, value] : properties) {
     if (name == "gic-version")
       gic = value;
+    else if (name == "its")
+      choices.its = on_or_off(name, value);
     else if (name == "highmem")
       choices.highmem = on_or_off(name, value);
     else if (name == "dtb-randomness" || name == "dtb-kaslr-seed")

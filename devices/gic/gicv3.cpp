@@ -4,21 +4,31 @@
 #include <cstdio>
 
 #include "devices/gic/gicv3_frames.h"
+#include "devices/gic/guest_tables.h"
 
 namespace sluice {
 
 struct Gicv3::Parts {
-  explicit Parts(Config config) : core(std::move(config)), distributor(core), redistributors(core) {
+  explicit Parts(const Config& config)
+      : core(config), distributor(core), redistributors(core, make_lpis(config)) {
     cpu_interfaces.reserve(core.pes.size());
     for (unsigned n = 0; n < core.pes.size(); n++) cpu_interfaces.emplace_back(core, n);
   }
+  Gicv3Lpis* make_lpis(const Config& config) {
+    if (!config.lpi_memory) return nullptr;
+    tables = std::make_unique<GuestTables>(*config.lpi_memory);
+    lpis = std::make_unique<Gicv3Lpis>(core, *tables);
+    return lpis.get();
+  }
   Gicv3Core core;
+  std::unique_ptr<GuestTables> tables;
+  std::unique_ptr<Gicv3Lpis> lpis;
   Gicv3Distributor distributor;
   Gicv3Redistributors redistributors;
   std::vector<Gicv3CpuInterface> cpu_interfaces;
 };
 
-Gicv3::Gicv3(Config config) : parts_(std::make_unique<Parts>(std::move(config))) {}
+Gicv3::Gicv3(Config config) : parts_(std::make_unique<Parts>(config)) {}
 Gicv3::~Gicv3() = default;
 
 IrqLine Gicv3::spi(unsigned n) {
@@ -47,6 +57,8 @@ void Gicv3::connect(unsigned pe, IrqLine irq, IrqLine fiq) {
 }
 
 MmioDevice& Gicv3::distributor() { return parts_->distributor; }
+unsigned Gicv3::pes() const { return unsigned(parts_->core.pes.size()); }
+Gicv3Lpis* Gicv3::lpis() { return parts_->lpis.get(); }
 MmioDevice& Gicv3::redistributors() { return parts_->redistributors; }
 SysregPort& Gicv3::cpu_interface(unsigned pe) { return parts_->cpu_interfaces.at(pe); }
 
@@ -80,6 +92,11 @@ std::string Gicv3::describe() {
                   pe.pmr, std::min<u32>(core.running_priority(pe), 0xff), int(pe.group_enabled[0]),
                   int(pe.group_enabled[1]), int(pe.irq_high), int(pe.fiq_high));
     text += line;
+    for (const auto& [intid, configuration] : pe.lpis.pending) {
+      std::snprintf(line, sizeof line, "  LPI %5u  pending %s priority 0x%02x\n", intid,
+                    configuration & 1 ? "enabled" : "disabled", configuration & 0xfc);
+      text += line;
+    }
     print_word(pe.own, 0, [&](unsigned) { return int(n); });
   }
   for (unsigned w = 1; w < core.words; w++)

@@ -15,7 +15,8 @@ constexpr u32 packed_affinity(u64 mpidr) { return u32(extract(mpidr, 32, 8) << 2
 }  // namespace
 
 Gicv3Core::Gicv3Core(Gicv3::Config config)
-    : lines(32 + std::min(config.spis, kSpecialIntid - 32)),
+    : has_lpis(config.lpi_memory.has_value()),
+      lines(32 + std::min(config.spis, kSpecialIntid - 32)),
       words((lines + 31) / 32),
       priority_bits(std::clamp(config.priority_bits, 4u, 8u)),
       preemption_bits(std::min(priority_bits, 7u)),
@@ -51,6 +52,9 @@ void Gicv3Core::reset() {
     pe.routed = {};
     pe.processor_sleep = true;
     pe.opted_out = {};
+    u64 switches = pe.lpis.switches + 1;
+    pe.lpis = LpiState{};
+    pe.lpis.switches = switches;
   }
   target.fill(kNoPe);
   for (unsigned w = 1; w < words; w++) spi[w].reset(0);
@@ -143,6 +147,8 @@ void Gicv3Core::rescan(unsigned n) {
     u32 candidates = spi[w].deliverable() & pe.routed[w] & groups_taken(pe, spi[w].group);
     best = most_urgent(spi[w], candidates, w * 32, best);
   });
+  if (!pe.lpis.deliverable.empty() && group_enabled[1] && pe.group_enabled[1])
+    best = std::min(best, *pe.lpis.deliverable.begin());
   pe.best = best;
   signal(pe);
 }
@@ -162,8 +168,7 @@ bool Gicv3Core::can_be_signalled(const Pe& pe, bool group1) const {
 void Gicv3Core::signal(Pe& pe) {
   bool irq = false, fiq = false;
   if (pe.best != kNoIrq && key_priority(pe.best) < pe.pmr) {
-    unsigned intid = key_intid(pe.best);
-    bool group1 = bit((intid < 32 ? pe.own : spi[intid / 32]).group, intid % 32);
+    bool group1 = is_group1(unsigned(&pe - pes.data()), key_intid(pe.best));
     bool yes = can_be_signalled(pe, group1);
     irq = yes && group1;
     fiq = yes && !group1;
@@ -174,6 +179,11 @@ void Gicv3Core::signal(Pe& pe) {
 
 void Gicv3Core::activate(unsigned n, unsigned intid) {
   Pe& pe = pes[n];
+  if (is_lpi(intid)) {  // LPIs have no active state: acknowledged is done with
+    pe.active[1].activate(u8(key_priority(pe.best) & group_mask(pe, true)));
+    retire_lpi(pe, intid);
+    return rescan(n);
+  }
   IrqWord& w = word_of(n, intid);
   bool group1 = bit(w.group, intid % 32);
   pe.active[group1].activate(u8(w.priority[intid % 32] & group_mask(pe, group1)));
@@ -185,7 +195,15 @@ void Gicv3Core::activate(unsigned n, unsigned intid) {
     spis_changed(intid / 32, before);
 }
 
+void Gicv3Core::retire_lpi(Pe& pe, u32 intid) {
+  auto at = pe.lpis.pending.find(intid);
+  if (at == pe.lpis.pending.end()) return;
+  pe.lpis.deliverable.erase(lpi_key(intid, at->second));
+  pe.lpis.pending.erase(at);
+}
+
 void Gicv3Core::deactivate(unsigned n, unsigned intid) {
+  if (is_lpi(intid)) return;
   IrqWord& w = word_of(n, intid);
   u32 before = w.deliverable();
   w.active &= ~(u32{1} << intid % 32);

@@ -9,6 +9,7 @@
 #include "base/wire.h"
 #include "devices/gic/active_priorities.h"
 #include "devices/gic/gicv3.h"
+#include "devices/gic/gicv3_lpis.h"
 #include "devices/gic/irq_word.h"
 
 namespace sluice {
@@ -27,6 +28,7 @@ struct Gicv3Core {
     bool processor_sleep = true;      // GICR_WAKER
     std::array<bool, 2> opted_out{};  // GICR_CTLR.DPG0, DPG1NS
     u32 affinity = 0;                 // as in GICR_TYPER<63:32>
+    LpiState lpis;
     // CPU interface
     std::array<bool, 2> group_enabled{};  // ICC_IGRPEN0_EL1, ICC_IGRPEN1_EL1
     u8 pmr = 0, bpr0 = 0, bpr1 = 0;
@@ -48,8 +50,11 @@ struct Gicv3Core {
   void reset_cpu_interface(Pe& pe);
 
   IrqWord& word_of(unsigned pe, unsigned intid) { return intid < 32 ? pes[pe].own : spi[intid / 32]; }
-  bool exists(unsigned intid) const { return intid < lines; }
-  bool is_group1(unsigned pe, unsigned intid) { return bit(word_of(pe, intid).group, intid % 32); }
+  bool exists(unsigned intid) const { return intid < lines || (has_lpis && is_lpi(intid)); }
+  // With one Security state LPIs are always Group 1.
+  bool is_group1(unsigned pe, unsigned intid) {
+    return is_lpi(intid) || bit(word_of(pe, intid).group, intid % 32);
+  }
 
   // After a change of state. `before` is what deliverable() was.
   void spis_changed(unsigned word, u32 before);
@@ -69,6 +74,12 @@ struct Gicv3Core {
   bool can_be_signalled(const Pe& pe, bool group1) const;
   void activate(unsigned pe, unsigned intid);
   void deactivate(unsigned pe, unsigned intid);
+  // This LPI is not pending any more. The caller rescans.
+  void retire_lpi(Pe& pe, u32 intid);
+  // `configuration`: its byte of the configuration table, whose bits 7:2 are the priority.
+  IrqKey lpi_key(u32 intid, u8 configuration) const {
+    return irq_key(u8(configuration & 0xfc) & priority_mask, intid);
+  }
   void send_sgi(unsigned pe, unsigned intid, bool group1);
   u32 running_priority(const Pe& pe) const {
     return std::min(pe.active[0].running(), pe.active[1].running());
@@ -78,6 +89,7 @@ struct Gicv3Core {
   u16 pe_with_affinity(u32 affinity) const;
 
   std::mutex mutex;
+  const bool has_lpis;
   const unsigned lines, words;
   const unsigned priority_bits, preemption_bits;
   const u8 priority_mask, min_bpr0;

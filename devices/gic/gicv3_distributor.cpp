@@ -14,8 +14,8 @@ constexpr u32 kIrouter = 0x6000, kIrouterEnd = 0x8000;
 // GICD_CTLR
 constexpr u32 kEnableGrp0 = 1 << 0, kEnableGrp1 = 1 << 1, kAre = 1 << 4, kDs = 1 << 6;
 // GICD_TYPER
-constexpr u32 kA3v = 1 << 24, kRss = 1 << 26;
-constexpr u32 kIdBits = 15;  // 16 bits, as in ICC_CTLR_EL1.IDbits
+constexpr u32 kLpis = 1 << 17, kA3v = 1 << 24, kRss = 1 << 26;
+constexpr u32 kIdBits = kIntidBits - 1;  // 16 bits, as in ICC_CTLR_EL1.IDbits
 
 bool is_word(u32 offset, unsigned size) { return size == 4 && offset % 4 == 0; }
 bool is_router(u32 offset) { return offset >= kIrouter && offset < kIrouterEnd; }
@@ -75,7 +75,7 @@ u32 Gicv3Distributor::read32(u32 at) {
     case kCtlr:
       return kAre | kDs | (core_.group_enabled[0] ? kEnableGrp0 : 0) |
              (core_.group_enabled[1] ? kEnableGrp1 : 0);
-    case kTyper: return (core_.words - 1) | kIdBits << 19 | kA3v | kRss;
+    case kTyper: return (core_.words - 1) | kIdBits << 19 | kA3v | kRss | (core_.has_lpis ? kLpis : 0);
     case kIidr: return kGicIidr;
     default: return 0;  // RES0, or write-only
   }

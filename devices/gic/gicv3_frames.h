@@ -25,7 +25,8 @@ class Gicv3Distributor final : public MmioDevice {
 // GICR_*: "The GIC Redistributor register descriptions". One RD_base and one SGI_base frame per PE.
 class Gicv3Redistributors final : public MmioDevice {
  public:
-  explicit Gicv3Redistributors(Gicv3Core& core) : core_(core) {}
+  // `lpis`: nullptr when there are none.
+  Gicv3Redistributors(Gicv3Core& core, Gicv3Lpis* lpis) : core_(core), lpis_(lpis) {}
   AccessRules access_rules() const override { return {.impl_min = 1, .impl_max = 8}; }
   bool locks_itself() const override { return true; }
   MemTxResult read(u64 offset, unsigned size, u64& value, MemTxAttrs attrs) override;
@@ -35,10 +36,14 @@ class Gicv3Redistributors final : public MmioDevice {
   u64 typer(unsigned pe) const;
   u32 read_rd(unsigned pe, u32 offset);
   void write_rd(unsigned pe, u32 offset, u32 value);
+  void write_ctlr(unsigned pe, u32 value);
+  void write_lpi_base(unsigned pe, u32 offset, u32 value);
+  bool write_locked(u64 offset, unsigned size, u64 value);
   u32 read_sgi(unsigned pe, u32 offset);
   void write_sgi(unsigned pe, u32 offset, u32 value);
   void write_priority(unsigned pe, unsigned intid, u8 priority);
   Gicv3Core& core_;
+  Gicv3Lpis* const lpis_;
 };
 
 // ICC_*_EL1: "AArch64 System register descriptions".

@@ -1,4 +1,5 @@
-// devices/gic/gicv3_redistributor.cpp: GICR_*, Arm IHI 0069H. No LPIs: GICR_TYPER.PLPIS == 0.
+// devices/gic/gicv3_redistributor.cpp: GICR_*, Arm IHI 0069H. No direct LPIs (GICR_TYPER.DirectLPI == 0): an
+// ITS makes them. They share their configuration table (GICR_TYPER.CommonLPIAff == 0).
 #include "base/log.h"
 #include "devices/gic/gic_id.h"
 #include "devices/gic/gicv3_frames.h"
@@ -7,14 +8,19 @@ namespace sluice {
 namespace {
 
 constexpr u32 kCtlr = 0x00, kIidr = 0x04, kTyper = 0x08, kStatusr = 0x10, kWaker = 0x14;
-constexpr u32 kLpiFirst = 0x40, kLpiEnd = 0xc4;  // GICR_SETLPIR .. GICR_SYNCR: RES0 without LPIs
+constexpr u32 kPropbaser = 0x70, kPendbaser = 0x78;
+constexpr u32 kLpiFirst = 0x40, kLpiEnd = 0xc4;  // GICR_SETLPIR .. GICR_SYNCR: RES0 without direct LPIs
 constexpr u32 kIgroupr0 = 0x080, kIpriorityr0 = 0x400, kIpriorityrEnd = 0x420;
 constexpr u32 kIcfgr0 = 0xc00, kIcfgr1 = 0xc04, kIgrpmodr0 = 0xd00, kNsacr = 0xe00;
 
+constexpr u32 kEnableLpis = 1 << 0, kCes = 1 << 1;                 // GICR_CTLR
 constexpr u32 kDpg0 = 1 << 24, kDpg1Ns = 1 << 25;                  // GICR_CTLR
 constexpr u32 kProcessorSleep = 1 << 1, kChildrenAsleep = 1 << 2;  // GICR_WAKER
-constexpr u64 kLast = 1 << 4, kDpgs = 1 << 5;                      // GICR_TYPER
+constexpr u64 kPlpis = 1 << 0, kLast = 1 << 4, kDpgs = 1 << 5;     // GICR_TYPER
 constexpr u32 kPpis = 0xffff'0000;
+// Address, cacheability, shareability and IDbits; address, cacheability and shareability. PTZ is write-only.
+constexpr u64 kPropbaserWritable = 0x070f'ffff'ffff'ff9f, kPendbaserWritable = 0x070f'ffff'ffff'0f80;
+constexpr u64 kPtz = u64{1} << 62;
 
 }  // namespace
 
@@ -40,14 +46,28 @@ MemTxResult Gicv3Redistributors::read(u64 offset, unsigned size, u64& value, Mem
 }
 
 MemTxResult Gicv3Redistributors::write(u64 offset, unsigned size, u64 value, MemTxAttrs) {
-  std::lock_guard held{core_.mutex};
+  bool switched;
+  {
+    std::lock_guard held{core_.mutex};
+    switched = write_locked(offset, size, value);
+  }
+  // The tables are in memory, which must not be reached with the lock held.
+  if (switched) lpis_->switched(unsigned(offset / Gicv3::kRedistributorStride));
+  return MemTxResult::ok();
+}
+
+// True: GICR_CTLR.EnableLPIs has changed.
+bool Gicv3Redistributors::write_locked(u64 offset, unsigned size, u64 value) {
   u64 n = offset / Gicv3::kRedistributorStride;
   u32 at = u32(offset & 0xffff);
   bool sgi_base = offset & 0x10000;
   if (n >= core_.pes.size()) {
     guest_error("gicv3: write beyond the last Redistributor, offset 0x%llx",
                 static_cast<unsigned long long>(offset));
-  } else if (size == 4 && at % 4 == 0) {
+    return false;
+  }
+  u64 switches = core_.pes[n].lpis.switches;
+  if (size == 4 && at % 4 == 0) {
     sgi_base ? write_sgi(unsigned(n), at, u32(value)) : write_rd(unsigned(n), at, u32(value));
   } else if (size == 8 && !sgi_base && at % 8 == 0) {
     write_rd(unsigned(n), at, u32(value));
@@ -57,23 +77,29 @@ MemTxResult Gicv3Redistributors::write(u64 offset, unsigned size, u64 value, Mem
   } else {
     guest_error("gicv3: %u-byte write to a Redistributor at offset 0x%x", size, unsigned(offset & 0x1ffff));
   }
-  return MemTxResult::ok();
+  return core_.pes[n].lpis.switches != switches;
 }
 
 u64 Gicv3Redistributors::typer(unsigned n) const {
   bool last = n + 1 == core_.pes.size() || n + 1 == core_.first_region;
-  return u64{core_.pes[n].affinity} << 32 | u64{n} << 8 | (last ? kLast : 0) | kDpgs;
+  return u64{core_.pes[n].affinity} << 32 | u64{n} << 8 | (last ? kLast : 0) | kDpgs | (lpis_ ? kPlpis : 0);
 }
 
 u32 Gicv3Redistributors::read_rd(unsigned n, u32 at) {
   const Gicv3Core::Pe& pe = core_.pes[n];
   if (at >= kGicIdOffset) return gic_id(GicVersion::V3, at);
   switch (at) {
-    case kCtlr: return (pe.opted_out[0] ? kDpg0 : 0) | (pe.opted_out[1] ? kDpg1Ns : 0);
+    case kCtlr:
+      return (pe.lpis.enable ? kEnableLpis : 0) | (lpis_ ? kCes : 0) | (pe.opted_out[0] ? kDpg0 : 0) |
+             (pe.opted_out[1] ? kDpg1Ns : 0);
     case kIidr: return kGicIidr;
     case kTyper: return u32(typer(n));
     case kTyper + 4: return u32(typer(n) >> 32);
     case kWaker: return pe.processor_sleep ? kProcessorSleep | kChildrenAsleep : 0;
+    case kPropbaser: return u32(pe.lpis.propbaser);
+    case kPropbaser + 4: return u32(pe.lpis.propbaser >> 32);
+    case kPendbaser: return u32(pe.lpis.pendbaser);
+    case kPendbaser + 4: return u32(pe.lpis.pendbaser >> 32);
     default: return 0;
   }
 }
@@ -81,10 +107,11 @@ u32 Gicv3Redistributors::read_rd(unsigned n, u32 at) {
 void Gicv3Redistributors::write_rd(unsigned n, u32 at, u32 value) {
   Gicv3Core::Pe& pe = core_.pes[n];
   switch (at) {
-    case kCtlr:
-      pe.opted_out = {(value & kDpg0) != 0, (value & kDpg1Ns) != 0};
-      core_.groups_changed(n);
-      return;
+    case kCtlr: return write_ctlr(n, value);
+    case kPropbaser:
+    case kPropbaser + 4:
+    case kPendbaser:
+    case kPendbaser + 4: return write_lpi_base(n, at, value);
     // DEVIATION: GICR_WAKER.ProcessorSleep == 1 does not hold interrupts back. It would assert WakeRequest,
     // and the system would wake the PE; firmware for this board never clears the bit and expects interrupts.
     // It does keep the PE out of the 1 of N model.
@@ -96,6 +123,29 @@ void Gicv3Redistributors::write_rd(unsigned n, u32 at, u32 value) {
       bool res0 = at == kStatusr || (at >= kLpiFirst && at < kLpiEnd);
       if (!res0) guest_error("gicv3: write to read-only or unknown Redistributor register 0x%x", at);
   }
+}
+
+void Gicv3Redistributors::write_ctlr(unsigned n, u32 value) {
+  Gicv3Core::Pe& pe = core_.pes[n];
+  bool enable = lpis_ && (value & kEnableLpis);
+  if (enable != pe.lpis.enable) {
+    pe.lpis.enable = enable;
+    pe.lpis.switches++;
+  }
+  pe.opted_out = {(value & kDpg0) != 0, (value & kDpg1Ns) != 0};
+  core_.groups_changed(n);
+}
+
+// While EnableLPIs is 1 a write is UNPREDICTABLE; it is ignored.
+void Gicv3Redistributors::write_lpi_base(unsigned n, u32 at, u32 value) {
+  LpiState& lpis = core_.pes[n].lpis;
+  if (!lpis_) return;
+  if (lpis.enable) return guest_error("gicv3: write to LPI table registers with EnableLPIs == 1");
+  bool prop = at < kPendbaser;
+  u64& base = prop ? lpis.propbaser : lpis.pendbaser;
+  u64 now = deposit(base, at % 8 * 8, 32, value);
+  if (!prop && at % 8) lpis.pending_table_zero = now & kPtz;
+  base = now & (prop ? kPropbaserWritable : kPendbaserWritable);
 }
 
 u32 Gicv3Redistributors::read_sgi(unsigned n, u32 at) {

@@ -96,9 +96,9 @@ struct IrqWord {
 // A pending interrupt as one number: the smaller, the sooner. Equal priorities go by INTID.
 using IrqKey = u32;
 inline constexpr IrqKey kNoIrq = ~IrqKey{0};
-constexpr IrqKey irq_key(u8 priority, unsigned intid) { return IrqKey{priority} << 10 | intid; }
-constexpr unsigned key_intid(IrqKey key) { return key & 0x3ff; }
-constexpr u8 key_priority(IrqKey key) { return u8(key >> 10); }
+constexpr IrqKey irq_key(u8 priority, unsigned intid) { return IrqKey{priority} << 24 | intid; }
+constexpr unsigned key_intid(IrqKey key) { return key & 0xff'ffff; }
+constexpr u8 key_priority(IrqKey key) { return u8(key >> 24); }
 
 // The most urgent of `candidates` (bits of `word`, whose first INTID is `base`) and `best`.
 inline IrqKey most_urgent(const IrqWord& word, u32 candidates, unsigned base, IrqKey best) {
