@@ -14,10 +14,14 @@ struct SysregId {
   constexpr auto operator<=>(const SysregId&) const = default;
 };
 
-// Who accesses: the Exception level (0..3) and the Security state of the PE.
+// Who accesses: the Exception level (0..3) and the Security state of the PE (Secure at EL3).
 struct SysregAccessor {
   u8 el = 1;
   bool secure = false;
+  bool fiq_to_el3 = false;  // SCR_EL3.FIQ: Group 0 is EL3's, and the Non-secure view of priorities is shifted
+  // Of EL1: what "the Security state of ICC_*_EL1" means to EL3, which sees the bank that SCR_EL3.NS selects.
+  bool secure_el1 = false;
+  constexpr bool operator==(const SysregAccessor&) const = default;
 };
 
 // The PE has already done its own trap and privilege checks. Called on the PE's thread only.
@@ -27,6 +31,8 @@ class SysregPort {
   virtual bool implements(SysregId) const = 0;
   virtual u64 read(SysregId, SysregAccessor) = 0;
   virtual void write(SysregId, u64 value, SysregAccessor) = 0;
+  // The PE has entered or left EL3 or changed its Security state: what interrupts look like depends on it.
+  virtual void security_changed(SysregAccessor) {}
 };
 
 }  // namespace sluice

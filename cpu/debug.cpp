@@ -2,6 +2,7 @@
 #include "cpu/debug.h"
 
 #include "base/bits.h"
+#include "cpu/pstate.h"
 
 namespace sluice::cpu::debug {
 namespace {
@@ -27,10 +28,11 @@ bool context_matches(const PeState& s, unsigned n) {
   return u32(s.sysregs[Slot::CONTEXTIDR_EL1]) == u32(s.sysregs.at(Slot::DBGBVR0, n));
 }
 
-// The EL and Security state condition of AArch64.StateMatch(), for the Non-secure state without EL2.
-bool level_matches(u64 control, unsigned el) {
-  if (ssc(control) == 0b10) return false;  // Secure only
-  if (ssc(control) == 0b11 && !hmc(control))
+// The EL and Security state condition of AArch64.StateMatch() without EL2; EL3 takes no debug exceptions.
+bool level_matches(const PeState& s, u64 control, unsigned el) {
+  if (el == 3) return false;
+  if (s.secure ? ssc(control) == 0b01 : ssc(control) == 0b10) return false;  // the other state only
+  if (ssc(control) == 0b11 && !hmc(control) && !s.secure)
     return el == 0 && pmc(control) == 0b10;  // reserved combinations match nothing
   if (el == 0) return pmc(control) & 0b10;
   return pmc(control) & 0b01;
@@ -58,7 +60,7 @@ bool address_breakpoint_matches(const PeState& s, unsigned n, u64 pc) {
 
 bool one_breakpoint_matches(const PeState& s, const CpuModel& model, unsigned n, u64 pc) {
   u64 bcr = s.sysregs.at(Slot::DBGBCR0, n);
-  if (!(bcr & kEnable) || !level_matches(bcr, s.el)) return false;
+  if (!(bcr & kEnable) || !level_matches(s, bcr, s.el)) return false;
   bool context_aware = n >= unsigned(model.breakpoints - model.context_breakpoints);
   switch (type_of(bcr)) {
     case kAddress: return address_breakpoint_matches(s, n, pc);
@@ -99,6 +101,17 @@ bool armed(const PeState& s) { return (s.sysregs[Slot::MDSCR_EL1] & kMdscrMde) &
 
 }  // namespace
 
+bool exceptions_enabled_from(const PeState& s, unsigned el, bool secure, bool masked) {
+  constexpr u64 kOslk = 2;
+  if ((s.sysregs[Slot::OSLSR_EL1] & kOslk) || el == 3) return false;
+  if (secure && (s.sysregs[Slot::MDCR_EL3] & mdcr3::kSdd)) return false;
+  return el == 0 || ((s.sysregs[Slot::MDSCR_EL1] & kMdscrKde) && !masked);
+}
+
+bool exceptions_enabled(const PeState& s) {
+  return exceptions_enabled_from(s, s.el, s.secure, s.daif & kDaifD);
+}
+
 bool step_active(const PeState& s) {
   return (s.sysregs[Slot::MDSCR_EL1] & kMdscrSs) && exceptions_enabled(s);
 }
@@ -130,7 +143,7 @@ bool watchpoint_matches(const PeState& s, const CpuModel& model, u64 va, unsigne
   u64 end = va + size - 1;
   for (unsigned n = 0; n < model.watchpoints; n++) {
     u64 wcr = s.sysregs.at(Slot::DBGWCR0, n);
-    if (!(wcr & kEnable) || !level_matches(wcr, as_el0 ? 0 : s.el)) continue;
+    if (!(wcr & kEnable) || !level_matches(s, wcr, as_el0 ? 0 : s.el)) continue;
     if (!(extract(wcr, 3, 2) & u64(u8(access)))) continue;  // LSC: bit 0 loads, bit 1 stores
     if (bit(wcr, 20) && !link_matches(s, model, wcr)) continue;
     Covered c = covered_by(s, n, va, end);

@@ -11,6 +11,8 @@ inline constexpr u64 kMdscrSs = 1 << 0, kMdscrTdcc = 1 << 12, kMdscrKde = 1 << 1
 
 // AArch64.GenerateDebugExceptions() at the current EL.
 bool exceptions_enabled(const PeState& state);
+// AArch64.GenerateDebugExceptionsFrom(): at `el`, with PSTATE.D = `masked`.
+bool exceptions_enabled_from(const PeState& state, unsigned el, bool secure, bool masked);
 bool step_active(const PeState& state);  // software step is active at the current EL
 bool breakpoints_armed(const PeState& state,
                        const CpuModel& model);  // some breakpoint is enabled and may match now

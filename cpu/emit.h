@@ -22,8 +22,9 @@ class Emitter {
   tcg::ir::Builder& ir;
   const Mode mode;
   const FeatureSet features;
-  u64 pc = 0;    // of the instruction being translated
-  u32 word = 0;  // its encoding
+  u64 pc = 0;                  // of the instruction being translated
+  u32 word = 0;                // its encoding
+  bool authenticates = false;  // a pointer authentication instruction that SCR_EL3.API may trap
   bool stop =
       false;  // set by an instruction after which the block must not go on (it has emitted its terminal op)
 

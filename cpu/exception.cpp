@@ -1,6 +1,8 @@
 // Arm DDI 0487, "Exceptions" in the shared and aarch64 pseudocode.
 #include "cpu/exception.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "cpu/debug.h"
 #include "cpu/emit.h"
@@ -12,13 +14,18 @@ namespace {
 
 constexpr u64 kSctlrSpan = u64{1} << 23, kSctlrDssbs = u64{1} << 44;
 
+// The registers of the ELs that take exceptions.
+constexpr Slot kVbar[] = {Slot::VBAR_EL1, Slot::VBAR_EL1, Slot::VBAR_EL1, Slot::VBAR_EL3};
+constexpr Slot kEsr[] = {Slot::ESR_EL1, Slot::ESR_EL1, Slot::ESR_EL1, Slot::ESR_EL3};
+constexpr Slot kFar[] = {Slot::FAR_EL1, Slot::FAR_EL1, Slot::FAR_EL1, Slot::FAR_EL3};
+
 // The offset in the vector table by where the exception comes from.
 enum class VectorKind : u16 { Synchronous = 0x000, Irq = 0x080, Fiq = 0x100, SError = 0x180 };
 
-// AArch64.ExceptionTarget: EL1 takes everything while EL2 and EL3 are not implemented.
-constexpr unsigned target_el(const PeState&) { return 1; }
-
-u64 vbar(const PeState& s, unsigned) { return s.sysregs[Slot::VBAR_EL1]; }
+// AArch64.ExceptionTarget() without EL2.
+unsigned target_el(const PeState& s, const Exception& e) {
+  return e.target ? e.target : std::max<unsigned>(s.el, 1);
+}
 
 u64 vector_offset(const PeState& s, unsigned target, VectorKind kind) {
   u64 from = s.el < target ? 0x400 : s.sp_sel ? 0x200 : 0x000;
@@ -57,16 +64,16 @@ bool completes_instruction(Ec ec) { return ec == Ec::Svc64 || ec == Ec::Hvc64 ||
 // The common part of AArch64.TakeException: everything but the syndrome.
 void enter(PeState& s, unsigned target, VectorKind kind, u64 return_address, u64 saved_pstate) {
   Pe& pe = pe_of(s);
-  u64 vector = vbar(s, target) + vector_offset(s, target, kind);
-  u64 sctlr = s.sysregs[Slot::SCTLR_EL1];
-  pe.pmu().el_changes(target);
+  u64 vector = s.sysregs[kVbar[target]] + vector_offset(s, target, kind);
   select_sp(s, u8(target), 1);
+  pe.el_changed();
+  u64 sctlr = current_sctlr(s);
   s.spsr_el[target] = saved_pstate;
   s.elr_el[target] = return_address;
   s.daif = kDaifD | kDaifA | kDaifI | kDaifF;
   s.ss = 0, s.il = 0, s.btype = 0, s.uao = 0;
   const FeatureSet& features = pe.model().features;
-  if (features.has(Feature::PAN) && !(sctlr & kSctlrSpan)) s.pan = 1;
+  if (features.has(Feature::PAN) && target == 1 && !(sctlr & kSctlrSpan)) s.pan = 1;
   if (features.has(Feature::SSBS)) s.ssbs = (sctlr & kSctlrDssbs) != 0;
   s.pc = vector;
   pe.step_in_progress = false;
@@ -96,35 +103,28 @@ u32 abort_iss(const Fault& f, bool is_data) {
 bool illegal_return(const PeState& s, u64 spsr) {
   if (bit(spsr, spsr::kM4) || bit(spsr, 1)) return true;  // AArch32 is not implemented; M<1> is reserved
   unsigned el = unsigned(extract(spsr, spsr::kEl, 2));
-  return el > s.el || el > 1 || (el == 0 && bit(spsr, spsr::kSp));
-}
-
-bool debug_enabled_from(const PeState& s, unsigned el, bool masked) {
-  if (s.sysregs[Slot::OSLSR_EL1] & 2) return false;
-  return el == 0 || ((s.sysregs[Slot::MDSCR_EL1] & debug::kMdscrKde) && !masked);
+  return el > s.el || el == 2 || (el == 0 && bit(spsr, spsr::kSp));
 }
 
 // DebugExceptionReturnSS().
 bool step_bit_after_return(const PeState& s, u64 spsr, bool illegal) {
   if (!(s.sysregs[Slot::MDSCR_EL1] & debug::kMdscrSs)) return false;
   unsigned destination = illegal ? s.el : unsigned(extract(spsr, spsr::kEl, 2));
-  bool here = debug_enabled_from(s, s.el, s.daif & kDaifD);
-  bool there = debug_enabled_from(s, destination, bit(spsr, spsr::kD));
+  bool secure = destination == 3 || s.pe->secure_el1();
+  bool here = debug::exceptions_enabled(s);
+  bool there = debug::exceptions_enabled_from(s, destination, secure, bit(spsr, spsr::kD));
   return !here && there && bit(spsr, spsr::kSs);
 }
 
 // AArch64.BranchAddr() in the mode that has just been entered.
 u64 canonical_target(const Mode& mode, u64 target) {
   bool upper = bit(target, 55);
+  if (mode.get<Mode::OneRange>()) return mode.get<Mode::Tbi>() ? target & ones(56) : target;
   if (!(mode.get<Mode::Tbi>() >> unsigned(upper) & 1)) return target;
   return sign_extend(target, 56);
 }
 
 }  // namespace
-
-namespace debug {
-bool exceptions_enabled(const PeState& s) { return debug_enabled_from(s, s.el, s.daif & kDaifD); }
-}  // namespace debug
 
 const char* name_of(Ec ec) {
   switch (ec) {
@@ -182,25 +182,26 @@ u32 sysreg_iss(u16 id, unsigned rt, bool is_read) {
 
 void take_exception(PeState& s, const Exception& e) noexcept {
   Pe& pe = pe_of(s);
-  unsigned target = target_el(s), from = s.el;
+  unsigned target = target_el(s, e), from = s.el;
   // An instruction that faults was not stepped: PSTATE.SS is as it was before it.
   if (pe.step_in_progress && !completes_instruction(e.ec)) s.ss = 1;
   u64 saved = spsr_from_pstate(s);
   if (!keeps_btype(e.ec)) saved &= ~(u64{3} << spsr::kBtype);
   Ec ec = from < target ? from_lower_el(e.ec) : e.ec;
   u64 esr = u64(ec) << 26 | u64(e.il) << 25 | e.iss;
-  s.sysregs[Slot::ESR_EL1] = esr;
-  if (e.far_valid) s.sysregs[Slot::FAR_EL1] = e.far;
+  s.sysregs[kEsr[target]] = esr;
+  if (e.far_valid) s.sysregs[kFar[target]] = e.far;
   enter(s, target, VectorKind::Synchronous, e.return_address, saved);
   if (Log::on(LogTopic::Int)) log_exception(s, ec, esr, from, e, s.pc);
 }
 
 void take_interrupt(PeState& s, Interrupt interrupt) noexcept {
-  unsigned target = target_el(s), from = s.el;
+  constexpr u64 kRoute[] = {scr::kIrq, scr::kFiq, scr::kEa};
+  unsigned target = pe_of(s).scr() & kRoute[unsigned(interrupt)] ? 3 : 1, from = s.el;
   constexpr VectorKind kinds[] = {VectorKind::Irq, VectorKind::Fiq, VectorKind::SError};
   constexpr const char* names[] = {"IRQ", "FIQ", "SError"};
   u64 return_address = s.pc;
-  if (interrupt == Interrupt::SError) s.sysregs[Slot::ESR_EL1] = u64(Ec::SError) << 26 | u64{1} << 25;
+  if (interrupt == Interrupt::SError) s.sysregs[kEsr[target]] = u64(Ec::SError) << 26 | u64{1} << 25;
   enter(s, target, kinds[unsigned(interrupt)], return_address, spsr_from_pstate(s));
   if (Log::on(LogTopic::Int))
     log_line(LogTopic::Int, "PE%u: %s EL%u -> EL%u, vector 0x%llx, ELR 0x%llx, SPSR 0x%llx", s.pe->index(),
@@ -211,10 +212,24 @@ void take_interrupt(PeState& s, Interrupt interrupt) noexcept {
 
 void take_undefined(PeState& s) noexcept { take_exception(s, {.ec = Ec::Unknown, .return_address = s.pc}); }
 
+namespace {
+
+// SCR_EL3.EA: external aborts are EL3's.
+u8 abort_target(const PeState& s, const Fault& f) {
+  bool external = f.kind == Fault::Kind::External || f.kind == Fault::Kind::ExternalOnWalk;
+  return external && (s.pe->scr() & scr::kEa) ? 3 : 0;
+}
+
+}  // namespace
+
 void take_data_abort(PeState& s, const Fault& f) noexcept {
   Ec ec = f.kind == Fault::Kind::Debug ? Ec::Watchpoint : Ec::DataAbort;
-  take_exception(
-      s, {.ec = ec, .iss = abort_iss(f, true), .return_address = s.pc, .far_valid = true, .far = f.va});
+  take_exception(s, {.ec = ec,
+                     .iss = abort_iss(f, true),
+                     .return_address = s.pc,
+                     .far_valid = true,
+                     .far = f.va,
+                     .target = abort_target(s, f)});
 }
 
 void take_instruction_abort(PeState& s, const Fault& f) noexcept {
@@ -222,7 +237,8 @@ void take_instruction_abort(PeState& s, const Fault& f) noexcept {
                      .iss = abort_iss(f, false),
                      .return_address = s.pc,
                      .far_valid = true,
-                     .far = f.va});
+                     .far = f.va,
+                     .target = abort_target(s, f)});
 }
 
 void exception_return(PeState& s, u64 target, u64 spsr) noexcept {
@@ -239,8 +255,8 @@ void exception_return(PeState& s, u64 target, u64 spsr) noexcept {
                 static_cast<unsigned long long>(s.pc), static_cast<unsigned long long>(spsr));
   } else {
     unsigned el = unsigned(extract(spsr, spsr::kEl, 2));
-    pe.pmu().el_changes(el);
     select_sp(s, u8(el), bit(spsr, spsr::kSp));
+    pe.el_changed();
     set_pstate_flags(s, spsr, features);
   }
   s.ss = step;
@@ -266,7 +282,9 @@ u64 helper_undefined(tcg::ExecState& state, u64, u64, u64) noexcept {
 
 u64 helper_fp_access_trap(tcg::ExecState& state, u64, u64, u64) noexcept {
   constexpr u32 kAlways = 1u << 24 | 0xeu << 20;  // CV and COND of an A64 instruction
-  take_exception(pe_state(state), {.ec = Ec::FpAccess, .iss = kAlways, .return_address = state.pc});
+  PeState& s = pe_state(state);
+  u8 target = Mode{s.mode}.get<Mode::FpTrapEl>() == 3 ? 3 : 0;
+  take_exception(s, {.ec = Ec::FpAccess, .iss = kAlways, .return_address = s.pc, .target = target});
   return 0;
 }
 
@@ -277,7 +295,7 @@ u64 helper_svc(tcg::ExecState& state, u64 imm16, u64, u64) noexcept {
 
 u64 helper_hvc(tcg::ExecState& state, u64, u64, u64) noexcept {
   PeState& s = pe_state(state);
-  // Without EL2 and EL3, HVC is UNDEFINED, unless the emulator stands in for the hypervisor's PSCI.
+  // Without EL2, HVC is UNDEFINED, unless the emulator stands in for the hypervisor's PSCI.
   if (s.el == 0 || pe_of(s).psci_conduit() != PsciConduit::Hvc) return take_undefined(s), 0;
   s.pc += 4;
   s.leave = 1;
@@ -285,9 +303,15 @@ u64 helper_hvc(tcg::ExecState& state, u64, u64, u64) noexcept {
   return 0;
 }
 
-u64 helper_smc(tcg::ExecState& state, u64, u64, u64) noexcept {
+u64 helper_smc(tcg::ExecState& state, u64 imm16, u64, u64) noexcept {
   PeState& s = pe_state(state);
-  if (s.el == 0 || pe_of(s).psci_conduit() != PsciConduit::Smc) return take_undefined(s), 0;
+  bool psci = pe_of(s).psci_conduit() == PsciConduit::Smc;
+  if (s.el == 0 || (!psci && !pe_of(s).has_el3())) return take_undefined(s), 0;
+  if (!psci) {
+    if (pe_of(s).scr() & scr::kSmd) return take_undefined(s), 0;
+    take_exception(s, {.ec = Ec::Smc64, .iss = u32(imm16), .return_address = s.pc + 4, .target = 3});
+    return 0;
+  }
   s.pc += 4;
   s.leave = 1;
   psci::call(pe_of(s));
@@ -337,6 +361,12 @@ u64 helper_illegal_state(tcg::ExecState& state, u64, u64, u64) noexcept {
 u64 helper_eret(tcg::ExecState& state, u64 target, u64, u64) noexcept {
   PeState& s = pe_state(state);
   exception_return(s, target, s.spsr_el[s.el]);
+  return 0;
+}
+
+// Pointer authentication with SCR_EL3.API == 0.
+u64 helper_pac_trap(tcg::ExecState& state, u64, u64, u64) noexcept {
+  take_exception(pe_state(state), {.ec = Ec::PacFail, .return_address = state.pc, .target = 3});
   return 0;
 }
 

@@ -44,6 +44,9 @@ struct Exception {
   u64 return_address = 0;  // preferred: the instruction itself, or the next one for SVC/HVC/SMC
   bool far_valid = false;
   u64 far = 0;
+  // The EL that takes it; 0: EL1, or the current EL when that is higher (AArch64.ExceptionTarget without
+  // EL2).
+  u8 target = 0;
 };
 enum class Interrupt : u8 { Irq, Fiq, SError };
 
@@ -75,6 +78,7 @@ u64 helper_pc_misaligned(tcg::ExecState&, u64 target, u64, u64) noexcept;
 u64 helper_bti_fail(tcg::ExecState&, u64, u64, u64) noexcept;
 u64 helper_illegal_state(tcg::ExecState&, u64, u64, u64) noexcept;
 u64 helper_eret(tcg::ExecState&, u64 target, u64, u64) noexcept;
+u64 helper_pac_trap(tcg::ExecState&, u64, u64, u64) noexcept;
 // After one instruction under software step: PSTATE.SS was 1 and is consumed; state.pc is the stepped
 // instruction, `next` where it went (all ones: state.pc has been set already).
 u64 helper_software_step(tcg::ExecState&, u64, u64, u64) noexcept;
@@ -101,6 +105,8 @@ inline constexpr tcg::Helper kBtiFail = tcg::make_helper("bti_fail", helper_bti_
 inline constexpr tcg::Helper kIllegalState = tcg::make_helper("illegal_state", helper_illegal_state);
 // ERET with the return address as argument (ELR, or ELR after authentication).
 inline constexpr tcg::Helper kEret = tcg::make_helper("eret", helper_eret);
+// In place of a pointer authentication instruction while SCR_EL3.API is 0.
+inline constexpr tcg::Helper kPacTrap = tcg::make_helper("pac_trap", helper_pac_trap);
 // Mode::Step: called *before* the single instruction of a block. PSTATE.SS == 1: clears it and returns (the
 // instruction then executes, and the block ends through the run loop). PSTATE.SS == 0: takes the Software
 // Step exception.

@@ -63,6 +63,7 @@ enum class Feature : u8 {
   I8MM,
   RNG,
   SSBS2,  // SSBS with MSR and MRS access
+  EL3,    // and the Secure state: the machine's choice, whatever the model
   kCount
 };
 static_assert(unsigned(Feature::kCount) <= 64);

@@ -200,10 +200,11 @@ IdRegisters id_registers(const CpuModel& model, bool gic_sysregs) {
   auto has = [&](Feature f) -> u64 { return model.features.has(f); };
   auto steps = [&](Feature one, Feature two) -> u64 { return has(two) ? 2 : has(one); };
   IdRegisters r{};
-  // EL0 and EL1 in AArch64 only; EL2 and EL3 not implemented.
+  // EL0, EL1 and, where the machine has it, EL3 in AArch64 only; EL2 not implemented.
   r.pfr0 = Fields()
                .at(0, 1)
                .at(4, 1)
+               .at(12, has(EL3))
                .at(16, has(FP16))
                .at(20, has(FP16))
                .at(24, gic_sysregs)
@@ -248,8 +249,14 @@ IdRegisters id_registers(const CpuModel& model, bool gic_sysregs) {
                 .at(44, has(BF16))
                 .at(52, has(I8MM))
                 .value();
-  // ASIDs of 16 bits, mixed endian. SNSMem is 0: one Security state. 64 KiB and 4 KiB granules: 0 means yes.
-  r.mmfr0 = Fields().at(0, parange_of(model.pa_bits)).at(4, 2).at(8, 1).at(20, model.granule_16k).value();
+  // ASIDs of 16 bits, mixed endian. SNSMem: two Security states. 64 KiB and 4 KiB granules: 0 means yes.
+  r.mmfr0 = Fields()
+                .at(0, parange_of(model.pa_bits))
+                .at(4, 2)
+                .at(8, 1)
+                .at(12, has(EL3))
+                .at(20, model.granule_16k)
+                .value();
   r.mmfr1 =
       Fields().at(0, has(HAFDBS) * 2).at(12, has(HPDS)).at(16, has(LOR)).at(20, steps(PAN, PAN2)).value();
   r.mmfr2 = Fields()

@@ -127,8 +127,8 @@ constexpr u64 qarma5(u64 data, u64 modifier, u64 key0, u64 key1) {
   return v ^ modk0;
 }
 
-// TCR_EL1.
-constexpr unsigned kTbi0 = 37, kTbi1 = 38, kTbid0 = 51, kTbid1 = 52;
+// TCR_EL1, and of TCR_EL3.
+constexpr unsigned kTbi0 = 37, kTbi1 = 38, kTbid0 = 51, kTbid1 = 52, kEl3Tbi = 20, kEl3Tbid = 29;
 
 }  // namespace
 
@@ -158,16 +158,22 @@ Key key_of(const PeState& s, KeyName name) {
           s.sysregs.at(Slot::APIAKeyLo_EL1, 2 * unsigned(name) + 1)};
 }
 
-// EffectiveTBI() and CalculateBottomPACBit() for the EL1&0 regime. Without FEAT_TTST, TxSZ is 16 to 39;
-// values outside are treated as the nearest one.
+// EffectiveTBI() and CalculateBottomPACBit() for the regime of the current EL. Without FEAT_TTST, TxSZ is 16
+// to 39; values outside are treated as the nearest one.
 PointerFormat pointer_format(const PeState& s, bool data) {
+  constexpr auto bottom = [](u64 tsz) { return u8(64 - (tsz < 16 ? 16 : tsz > 39 ? 39 : tsz)); };
+  if (s.el == 3) {
+    u64 tcr = s.sysregs[Slot::TCR_EL3];
+    bool tbi = bit(tcr, kEl3Tbi) && (data || !bit(tcr, kEl3Tbid));
+    u8 lowest = bottom(extract(tcr, 0, 6));
+    return {{tbi, tbi}, {lowest, lowest}};
+  }
   u64 tcr = s.sysregs[Slot::TCR_EL1];
   constexpr unsigned tbi[] = {kTbi0, kTbi1}, tbid[] = {kTbid0, kTbid1}, size_lsb[] = {0, 16};
   PointerFormat f{};
   for (unsigned upper = 0; upper < 2; upper++) {
     f.tbi[upper] = bit(tcr, tbi[upper]) && (data || !bit(tcr, tbid[upper]));
-    u64 tsz = extract(tcr, size_lsb[upper], 6);
-    f.bottom_pac_bit[upper] = u8(64 - (tsz < 16 ? 16 : tsz > 39 ? 39 : tsz));
+    f.bottom_pac_bit[upper] = bottom(extract(tcr, size_lsb[upper], 6));
   }
   return f;
 }

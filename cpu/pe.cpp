@@ -21,11 +21,11 @@
 namespace sluice::cpu {
 namespace {
 
-// SCTLR_EL1.
+// SCTLR_ELx.
 constexpr unsigned kM = 0, kA = 1, kSa = 3, kSa0 = 4, kE0e = 24, kEe = 25, kEnDb = 13, kEnDa = 27, kEnIb = 30,
                    kEnIa = 31, kBt0 = 35, kBt1 = 36;
-// TCR_EL1.
-constexpr unsigned kTbi0 = 37, kTbi1 = 38, kTbid0 = 51, kTbid1 = 52;
+// TCR_EL1, and of TCR_EL3.
+constexpr unsigned kTbi0 = 37, kTbi1 = 38, kTbid0 = 51, kTbid1 = 52, kEl3Tbi = 20, kEl3Tbid = 29;
 
 u64 mpidr_value(const PeWiring& w) {
   constexpr u64 kRes1 = u64{1} << 31, kUniprocessor = u64{1} << 30;
@@ -33,11 +33,32 @@ u64 mpidr_value(const PeWiring& w) {
          (w.affinity.value_or(default_affinity(w.index)) & kMpidrAffinity);
 }
 
-// The EL that traps FP and SIMD, 0 for none: CPACR_EL1.FPEN.
+// The EL that traps FP and SIMD, 0 for none: CPACR_EL1.FPEN, then CPTR_EL3.TFP.
 unsigned fp_trap_el(const PeState& s) {
   u64 fpen = extract(s.sysregs[Slot::CPACR_EL1], 20, 2);
-  bool enabled = fpen == 3 || (fpen == 1 && s.el == 1);
-  return enabled ? 0 : 1;
+  bool enabled = s.el == 3 || fpen == 3 || (fpen == 1 && s.el == 1);
+  if (!enabled) return 1;
+  return s.sysregs[Slot::CPTR_EL3] & cptr3::kTfp ? 3 : 0;
+}
+
+// Whether EL3 traps system registers: see cpu/sysreg/el3_traps.h.
+bool el3_traps_sysregs(const PeState& s, bool pauth) {
+  u64 scr = s.sysregs[Slot::SCR_EL3];
+  return (s.sysregs[Slot::MDCR_EL3] & (mdcr3::kTpm | mdcr3::kTda | mdcr3::kTdosa)) ||
+         (s.sysregs[Slot::CPTR_EL3] & cptr3::kTcpac) || (scr & scr::kTlor) || (pauth && !(scr & scr::kApk));
+}
+
+// Top byte ignored for data and for instructions: bit 0 for VA<55> = 0, bit 1 for VA<55> = 1.
+struct TopByteIgnored {
+  u64 data, instruction;
+};
+TopByteIgnored top_byte_ignored(const PeState& s, bool pauth) {
+  static_assert(kTbi1 == kTbi0 + 1 && kTbid1 == kTbid0 + 1);
+  bool el3 = s.el == 3;
+  u64 tcr = s.sysregs[el3 ? Slot::TCR_EL3 : Slot::TCR_EL1];
+  u64 data = el3 ? extract(tcr, kEl3Tbi, 1) : extract(tcr, kTbi0, 2);
+  u64 data_only = el3 ? extract(tcr, kEl3Tbid, 1) : extract(tcr, kTbid0, 2);
+  return {data, pauth ? data & ~data_only : data};
 }
 
 // FPCR as Mode::FpcrMode holds it.
@@ -56,14 +77,17 @@ Pe::Pe(const PeWiring& w)
       decoder_(w.decoder ? w.decoder : std::make_shared<const a64::Decoder>(w.model.features)),
       clock_(*w.clock),
       memory_(*w.memory),
+      secure_memory_(w.secure_memory ? *w.secure_memory : *w.memory),
+      has_el3_(w.model.features.has(Feature::EL3)),
       gic_(w.gic),
       semihosting_(w.semihosting),
       psci_(w.psci),
       participant_(*w.hub, Participant::Kind::Pe, "PE" + std::to_string(w.index),
                    [this](const Invalidation& message) { apply(message); }),
-      mmu_({state_, model_, soft_tlb_, participant_, memory_, u16(w.index), w.direct_tlb}),
+      mmu_({state_, model_, soft_tlb_, participant_, memory_, u16(w.index), w.direct_tlb, &secure_memory_}),
       virtual_timer_(clock_, w.virtual_timer),
       physical_timer_(clock_, w.physical_timer),
+      secure_timer_(clock_, w.secure_timer),
       pmu_(model_, state_, instructions_, clock_, w.pmu_overflow) {
   state_.pe = this;
   participant_.set_attention(&state_.attention);
@@ -87,8 +111,8 @@ void Pe::reset(const BootState& boot) {
   state_.sp = 0;
   state_.nzcv = {};
   state_.btype = state_.pan = state_.uao = state_.dit = state_.ssbs = state_.ss = state_.il = 0;
-  state_.el = boot.el;
-  state_.sp_sel = boot.el != 0;
+  state_.el = has_el3_ ? boot.el : std::min<u8>(boot.el, 1);
+  state_.sp_sel = state_.el != 0;
   state_.daif = 15;
   state_.exclusive_size = 0;
   state_.fpsr = 0;
@@ -96,10 +120,17 @@ void Pe::reset(const BootState& boot) {
   fp_control_changed(state_);
   state_.sysregs.clear();
   sysreg::reset_all(*this);
+  reset_vector_ = boot.pc;
+  // For a kernel, what firmware sets up before it leaves EL3: nothing is routed or trapped there, and SMC,
+  // which nobody would answer, is UNDEFINED.
+  if (has_el3_ && state_.el < 3)
+    state_.sysregs[Slot::SCR_EL3] |=
+        scr::kNs | scr::kSmd | (model_.features.has(Feature::PAuth) ? scr::kApk | scr::kApi : 0);
   virtual_timer_.reset();
   physical_timer_.reset();
+  secure_timer_.reset();
   pmu_.reset();
-  pmu_.el_changes(state_.el);
+  el_changed();
   mmu_.reset();
   if (vcpu_) vcpu_->flush_all_code();
   step_in_progress = stepped = false;
@@ -113,11 +144,9 @@ void Pe::reset(const BootState& boot) {
 
 Mode Pe::compute_mode() const {
   const PeState& s = state_;
-  u64 sctlr = s.sysregs[Slot::SCTLR_EL1], tcr = s.sysregs[Slot::TCR_EL1];
+  u64 sctlr = current_sctlr(s);
   bool el0 = s.el == 0, pauth = model_.features.has(Feature::PAuth);
-  u64 data_tbi = extract(tcr, kTbi0, 2);
-  u64 instruction_tbi = pauth ? data_tbi & ~extract(tcr, kTbid0, 2) : data_tbi;
-  static_assert(kTbi1 == kTbi0 + 1 && kTbid1 == kTbid0 + 1);
+  TopByteIgnored tbi = top_byte_ignored(s, pauth);
   Mode m;
   m.set<Mode::El>(s.el);
   m.set<Mode::Secure>(s.secure);
@@ -129,8 +158,9 @@ Mode Pe::compute_mode() const {
   m.set<Mode::AlignCheck>(bit(sctlr, kA) || !bit(sctlr, kM));
   m.set<Mode::SpAlignCheck>(bit(sctlr, el0 ? kSa0 : kSa));
   m.set<Mode::BtypeChecked>(bit(sctlr, el0 ? kBt0 : kBt1));
-  m.set<Mode::Tbi>(instruction_tbi);
-  m.set<Mode::TcrTbiData>(data_tbi);
+  m.set<Mode::Tbi>(tbi.instruction);
+  m.set<Mode::TcrTbiData>(tbi.data);
+  m.set<Mode::OneRange>(s.el == 3);
   if (pauth)
     m.set<Mode::PacEnabled>(u64(bit(sctlr, kEnIa)) | u64(bit(sctlr, kEnIb)) << 1 |
                             u64(bit(sctlr, kEnDa)) << 2 | u64(bit(sctlr, kEnDb)) << 3);
@@ -139,7 +169,11 @@ Mode Pe::compute_mode() const {
   m.set<Mode::Icount>(group_ && group_->icount());
   m.set<Mode::Uao>(s.uao);
   m.set<Mode::SpSel>(!el0 && s.sp_sel);
-  m.set<Mode::UnprivilegedAsEl0>(!el0 && !s.uao);
+  m.set<Mode::UnprivilegedAsEl0>(s.el == 1 && !s.uao);
+  if (has_el3_ && s.el < 3) {
+    m.set<Mode::El3Traps>(el3_traps_sysregs(s, pauth));
+    m.set<Mode::PacTrapEl3>(pauth && !(scr() & scr::kApi));
+  }
   return m;
 }
 
@@ -149,6 +183,22 @@ void Pe::update_context() noexcept {
   tcg::ContextKey key = mmu_.update_context();
   if (vcpu_) state_.jump_cache = vcpu_->jump_cache_for(key, state_.mode);
   if (interrupts_unmasked()) request_attention();
+}
+
+// The EL or SCR_EL3 has changed.
+void Pe::el_changed() noexcept {
+  bool prohibited = false;
+  if (has_el3_) {
+    state_.secure = state_.el == 3 || secure_el1();
+    prohibited = state_.secure && !(state_.sysregs[Slot::MDCR_EL3] & mdcr3::kSpme);
+    routed_to_el3_ = u32((scr() & scr::kIrq ? kIrqPending : 0) | (scr() & scr::kFiq ? kFiqPending : 0) |
+                         (scr() & scr::kEa ? kSErrorPending : 0));
+    SysregAccessor now = accessor();
+    bool same = now.secure == told_gic_.secure && (now.el == 3) == (told_gic_.el == 3);
+    if (gic_ && !same) gic_->security_changed(now);
+    told_gic_ = now;
+  }
+  pmu_.el_changes(state_.el, state_.secure, prohibited);
 }
 
 // --- Interrupts
@@ -185,17 +235,25 @@ void Pe::send_event() {
   if (waiting_.load(std::memory_order_seq_cst)) request_attention();
 }
 
-bool Pe::interrupts_unmasked() const {
+// What is pending and not masked. PSTATE does not mask what goes to EL3 from below; at EL3, what goes to EL1
+// waits.
+u32 Pe::takeable() const {
   u32 pending = pending_.load(std::memory_order_seq_cst);
-  return ((pending & kIrqPending) && !(state_.daif & kDaifI)) ||
-         ((pending & kFiqPending) && !(state_.daif & kDaifF));
+  if (!pending) return 0;
+  u32 unmasked = u32((state_.daif & kDaifI ? 0 : kIrqPending) | (state_.daif & kDaifF ? 0 : kFiqPending) |
+                     (state_.daif & kDaifA ? 0 : kSErrorPending));
+  return pending & (state_.el == 3 ? routed_to_el3_ & unmasked : routed_to_el3_ | unmasked);
 }
 
+bool Pe::interrupts_unmasked() const { return takeable() != 0; }
+
 bool Pe::deliver_interrupt() noexcept {
-  u32 pending = pending_.load(std::memory_order_seq_cst);
-  if ((pending & kFiqPending) && !(state_.daif & kDaifF)) return take_interrupt(state_, Interrupt::Fiq), true;
-  if ((pending & kIrqPending) && !(state_.daif & kDaifI)) return take_interrupt(state_, Interrupt::Irq), true;
-  return false;
+  u32 now = takeable();
+  if (!now) return false;
+  take_interrupt(state_, now & kFiqPending   ? Interrupt::Fiq
+                         : now & kIrqPending ? Interrupt::Irq
+                                             : Interrupt::SError);
+  return true;
 }
 
 // --- WFI and WFE
@@ -259,18 +317,20 @@ class VirtualMemory final : public GuestMemory {
  public:
   explicit VirtualMemory(Pe& pe) : pe_(pe) {}
   bool read(u64 va, std::span<u8> into) override {
-    return pieces(va, into.size(), [&](GuestPhysAddr pa, u64 offset, u64 length) {
-      return pe_.memory().peek(pa, std::as_writable_bytes(into.subspan(offset, length)), attrs()).is_ok();
+    return pieces(va, into.size(), [&](GuestPhysAddr pa, PaSpace space, u64 offset, u64 length) {
+      auto piece = std::as_writable_bytes(into.subspan(offset, length));
+      return pe_.memory(space).peek(pa, piece, attrs(space)).is_ok();
     });
   }
   bool write(u64 va, std::span<const u8> from) override {
-    return pieces(va, from.size(), [&](GuestPhysAddr pa, u64 offset, u64 length) {
-      return pe_.memory().write(pa, std::as_bytes(from.subspan(offset, length)), attrs()).is_ok();
+    return pieces(va, from.size(), [&](GuestPhysAddr pa, PaSpace space, u64 offset, u64 length) {
+      auto piece = std::as_bytes(from.subspan(offset, length));
+      return pe_.memory(space).write(pa, piece, attrs(space)).is_ok();
     });
   }
 
  private:
-  MemTxAttrs attrs() const { return MemTxAttrs::pe(u16(pe_.index()), PaSpace::NonSecure, true); }
+  MemTxAttrs attrs(PaSpace space) const { return MemTxAttrs::pe(u16(pe_.index()), space, true); }
   template <class F>
   bool pieces(u64 va, u64 size, F&& each) {
     Participant::Running running(pe_.participant());
@@ -278,9 +338,10 @@ class VirtualMemory final : public GuestMemory {
     for (u64 done = 0; done < size;) {
       GuestPhysAddr pa;
       u64 length = 0;
-      if (!pe_.mmu().debug_translate(va + done, pa, length) || length == 0) return false;
+      PaSpace space{};
+      if (!pe_.mmu().debug_translate(va + done, pa, length, space) || length == 0) return false;
       length = std::min(length, size - done);
-      if (!each(pa, done, length)) return false;
+      if (!each(pa, space, done, length)) return false;
       done += length;
     }
     return true;
@@ -468,9 +529,10 @@ void Pe::invalidate_instructions(u64 va) noexcept {
   va = align_down(va, kLine);
   GuestPhysAddr pa;
   u64 length = 0;
-  if (!mmu_.debug_translate(va, pa, length)) return;
-  Translation t = sluice::translate({memory_, pa.value, kLine, Access::Read,
-                                     MemTxAttrs::pe(u16(index_), PaSpace::NonSecure, true), Intent::Debug});
+  PaSpace space{};
+  if (!mmu_.debug_translate(va, pa, length, space)) return;
+  Translation t = sluice::translate({memory(space), pa.value, kLine, Access::Read,
+                                     MemTxAttrs::pe(u16(index_), space, true), Intent::Debug});
   if (!t.ram || !t.ram->has_code(t.offset, kLine)) return;
   code_written(*t.ram, t.offset, kLine);
   code_ticket_.merge(participant_.hub().broadcast(

@@ -48,13 +48,14 @@ struct PeWiring {
   Clock* clock = nullptr;
   InvalidationHub* hub = nullptr;
   AddressSpace* memory = nullptr;
+  AddressSpace* secure_memory = nullptr;      // what Secure accesses see; none: the same
   SysregPort* gic = nullptr;                  // ICC_*: a GICv3 CPU interface, or none
   SemihostingHandler* semihosting = nullptr;  // HLT #0xF000, or none
   PsciConduit psci = PsciConduit::None;
   bool direct_tlb = false;
   std::shared_ptr<const a64::Decoder> decoder;  // of the model, shared by the PEs; none: the PE makes its own
   // Outputs, PPIs of this PE.
-  IrqLine virtual_timer, physical_timer, pmu_overflow;
+  IrqLine virtual_timer, physical_timer, pmu_overflow, secure_timer;
 };
 
 // Where a PE starts when it is switched on: at reset (the boot PE), or by PSCI CPU_ON.
@@ -62,6 +63,7 @@ struct BootState {
   bool powered = false;
   u64 pc = 0;
   u64 x[4] = {};  // X0..X3
+  // 3: EL3, as after a reset. 1: EL1 and, where there is EL3, Non-secure, as firmware leaves it for a kernel.
   u8 el = 1;
 };
 
@@ -84,12 +86,22 @@ class Pe final : public tcg::Guest {
   const IdRegisters& id() const { return id_; }
   const a64::Decoder& decoder() const { return *decoder_; }
   AddressSpace& memory() { return memory_; }
+  AddressSpace& memory(PaSpace space) { return space == PaSpace::Secure ? secure_memory_ : memory_; }
+  bool has_el3() const { return has_el3_; }
+  u64 scr() const { return state_.sysregs[Slot::SCR_EL3]; }
+  u64 reset_vector() const { return reset_vector_; }  // RVBAR_EL3
+  // EL1 and EL0 are in the Secure state.
+  bool secure_el1() const { return has_el3_ && !(scr() & scr::kNs); }
+  SysregAccessor accessor() const {
+    return {state_.el, state_.secure != 0, (scr() & scr::kFiq) != 0, secure_el1()};
+  }
   unsigned index() const { return index_; }
   u64 mpidr() const { return mpidr_; }
   Mmu& mmu() { return mmu_; }
   tcg::SoftTlb& soft_tlb() { return soft_tlb_; }
   GenericTimer& virtual_timer() { return virtual_timer_; }
   GenericTimer& physical_timer() { return physical_timer_; }
+  GenericTimer& secure_timer() { return secure_timer_; }
   Pmu& pmu() { return pmu_; }
   Clock& clock() { return clock_; }
   SysregPort* gic() { return gic_; }
@@ -109,6 +121,9 @@ class Pe final : public tcg::Guest {
   Mode compute_mode() const;
   // Something that the context depends on has changed inside a helper: translated code must leave after it.
   void context_changed() noexcept { update_context(), state_.leave = 1; }
+  // The EL or SCR_EL3 has changed: the Security state, where interrupts go, what is counted. update_context()
+  // follows.
+  void el_changed() noexcept;
   // IC IVAU: translated code of the line, here and in the other PEs (by the next
   // data_synchronization_barrier).
   void invalidate_instructions(u64 va) noexcept;
@@ -168,6 +183,7 @@ class Pe final : public tcg::Guest {
   friend PeGroup;
   static constexpr u32 kIrqPending = 1, kFiqPending = 2, kSErrorPending = 4;
   void set_pending(u32 bit, bool level);
+  u32 takeable() const;
   bool deliver_interrupt() noexcept;
   bool wake_condition(bool for_event) const;
   bool wait(Deferred what) noexcept;
@@ -185,6 +201,8 @@ class Pe final : public tcg::Guest {
   const std::shared_ptr<const a64::Decoder> decoder_;
   Clock& clock_;
   AddressSpace& memory_;
+  AddressSpace& secure_memory_;
+  const bool has_el3_;
   SysregPort* const gic_;
   SemihostingHandler* const semihosting_;
   const PsciConduit psci_;
@@ -193,12 +211,15 @@ class Pe final : public tcg::Guest {
   tcg::SoftTlb soft_tlb_;
   Participant participant_;
   Mmu mmu_;
-  GenericTimer virtual_timer_, physical_timer_;
+  GenericTimer virtual_timer_, physical_timer_, secure_timer_;
   Pmu pmu_;
   PeGroup* group_ = nullptr;
   tcg::Vcpu* vcpu_ = nullptr;
   EpochDomain::Thread* reader_ = nullptr;
   std::atomic<u32> pending_{0};
+  u32 routed_to_el3_ = 0;  // of the bits of pending_: SCR_EL3.{IRQ, FIQ, EA}
+  u64 reset_vector_ = 0;
+  SysregAccessor told_gic_;
   std::atomic<bool> event_register_{false};
   std::atomic<bool> waiting_{false};  // in WFI or WFE
   Deferred deferred_ = Deferred::Nothing;

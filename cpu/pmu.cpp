@@ -9,7 +9,9 @@ namespace {
 
 // PMEVTYPER<n>_EL0 and PMCCFILTR_EL0.
 constexpr u64 kNoEl1 = u64{1} << 31, kNoEl0 = u64{1} << 30;
+constexpr unsigned kP = 31, kU = 30, kNsk = 29, kNsu = 28, kM = 26;
 constexpr u64 kFilterBits = kNoEl1 | kNoEl0;  // the others belong to EL2, EL3 and Secure state
+constexpr u64 kEl3FilterBits = u64{1} << kNsk | u64{1} << kNsu | u64{1} << kM;
 constexpr u64 kWrap32 = u64{1} << 32;
 constexpr unsigned kCycleDivider = 64;  // PMCR_EL0.D
 
@@ -43,7 +45,16 @@ Pmu::Source Pmu::source(unsigned n) const {
 
 bool Pmu::counts(unsigned n) const {
   if (!(pmcr_ & kPmcrE) || !bit(enabled_, n)) return false;
-  return !(types_[n] & (el_.load(std::memory_order_relaxed) == 0 ? kNoEl0 : kNoEl1));
+  unsigned where = el_.load(std::memory_order_relaxed);
+  if ((where & kProhibited) && (n != kCycle || (pmcr_ & kPmcrDp))) return false;
+  // Without EL3 the bits that are compared with are 0.
+  u64 type = types_[n];
+  bool secure = where & kSecure;
+  switch (where & 3) {
+    case 0: return bit(type, kU) == (!secure && bit(type, kNsu));
+    case 3: return bit(type, kM) == bit(type, kP);
+    default: return bit(type, kP) == (!secure && bit(type, kNsk));
+  }
 }
 
 // Adds to a counter; a carry out of bit 31 (or 63) is an overflow, and a step of the odd neighbour in a
@@ -116,10 +127,10 @@ void Pmu::synchronize() {
   settle();
 }
 
-void Pmu::el_changes_while_running(unsigned to) {
+void Pmu::el_changes_while_running(unsigned where) {
   std::lock_guard lock{mutex_};
   count_up_to_now();
-  el_.store(u8(to), std::memory_order_relaxed);
+  el_.store(u8(where), std::memory_order_relaxed);
   settle();
 }
 
@@ -142,8 +153,8 @@ void Pmu::write_pmcr(u64 value) {
   count_up_to_now();
   if (value & kPmcrP) std::fill_n(values_.begin(), counters_, 0);
   if (value & kPmcrC) values_[kCycle] = 0;
-  constexpr u64 kX = 16, kDp = 32;
-  pmcr_ = value & (kPmcrE | kPmcrD | kX | kDp | kPmcrLc);
+  constexpr u64 kX = 16;
+  pmcr_ = value & (kPmcrE | kPmcrD | kX | kPmcrDp | kPmcrLc);
   settle();
 }
 
@@ -224,7 +235,8 @@ void Pmu::set_type(unsigned n, u64 value) {
   if (!exists(n)) return;
   count_up_to_now();
   u64 event_bits = n == kCycle ? 0 : ones(model_.pmu_version >= 4 ? 16 : 10);
-  types_[n] = value & (kFilterBits | event_bits);
+  u64 filter = kFilterBits | (model_.features.has(Feature::EL3) ? kEl3FilterBits : 0);
+  types_[n] = value & (filter | event_bits);
   settle();
 }
 

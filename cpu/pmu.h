@@ -25,16 +25,18 @@ class Pmu {
  public:
   static constexpr unsigned kMaxCounters = 31, kCycle = 31;
   static constexpr u16 kSwIncr = 0x00, kInstRetired = 0x08, kCpuCycles = 0x11, kChain = 0x1e;
-  static constexpr u64 kPmcrE = 1, kPmcrP = 2, kPmcrC = 4, kPmcrD = 8, kPmcrLc = 64;
+  static constexpr u64 kPmcrE = 1, kPmcrP = 2, kPmcrC = 4, kPmcrD = 8, kPmcrDp = 32, kPmcrLc = 64;
   static constexpr u64 kUserEn = 1, kUserSw = 2, kUserCr = 4, kUserEr = 8;  // PMUSERENR_EL0
 
   Pmu(const CpuModel& model, const PeState& state, const InstructionCount& instructions, Clock& clock,
       IrqLine overflow);
 
-  // PMEVTYPER.{P, U} filter by EL: the PE tells before it changes.
-  void el_changes(unsigned to) {
-    if (running_.load(std::memory_order_relaxed)) el_changes_while_running(to);
-    el_.store(u8(to), std::memory_order_relaxed);
+  // PMEVTYPER filters by EL and Security state: the PE tells before it changes. `prohibited`: Secure, and
+  // MDCR_EL3.SPME is 0.
+  void el_changes(unsigned to, bool secure = false, bool prohibited = false) {
+    unsigned where = to | (secure ? kSecure : 0) | (prohibited ? kProhibited : 0);
+    if (running_.load(std::memory_order_relaxed)) el_changes_while_running(where);
+    el_.store(u8(where), std::memory_order_relaxed);
   }
   void reset();
   // Brings all counters up to now and looks for overflows.
@@ -68,8 +70,9 @@ class Pmu {
  private:
   enum class Source : u8 { None, Software, Instructions, Cycles, Chain };
   Source source(unsigned n) const;
-  bool counts(unsigned n) const;  // enabled, and not filtered at the current EL
-  void el_changes_while_running(unsigned to);
+  bool counts(unsigned n) const;                           // enabled, and not filtered at the current EL
+  static constexpr unsigned kSecure = 4, kProhibited = 8;  // beside the EL in el_
+  void el_changes_while_running(unsigned where);
   void count_up_to_now();
   void bump(unsigned n, u64 by);
   void settle();  // line, timer and the fast-path flag, after any change

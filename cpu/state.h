@@ -29,7 +29,7 @@ struct PeState : tcg::ExecState {
   u8 sp_sel = 1;
   u8 daif = 15;  // D:A:I:F in bits 3..0
   u8 pan = 0, uao = 0, dit = 0, ssbs = 0, ss = 0, il = 0;
-  u8 secure = 0;
+  u8 secure = 0;  // the current Security state: 1 at EL3, below it NOT SCR_EL3.NS, 0 without EL3
 
   // Exclusive monitor (LDXR/STXR): the VA, the size in bytes (0: open) and the value that was loaded.
   u64 exclusive_address = 0;
@@ -54,5 +54,23 @@ inline constexpr u32 offset_of_sysreg(Slot s) {
   return u32(offsetof(PeState, sysregs)) + SysregFile::offset_in_file(s);
 }
 inline constexpr u32 offset_of_v(unsigned n) { return u32(offsetof(PeState, v)) + n * 16; }
+
+// SCR_EL3, CPTR_EL3, MDCR_EL3. Without EL3 all of them are 0, and nothing is routed or trapped there.
+namespace scr {
+inline constexpr u64 kNs = 1 << 0, kIrq = 1 << 1, kFiq = 1 << 2, kEa = 1 << 3, kSmd = 1 << 7, kSif = 1 << 9,
+                     kRw = 1 << 10, kSt = 1 << 11, kTwi = 1 << 12, kTwe = 1 << 13, kTlor = 1 << 14,
+                     kApk = 1 << 16, kApi = 1 << 17, kRes1 = 3 << 4;
+}
+namespace cptr3 {
+inline constexpr u64 kTfp = 1 << 10, kTcpac = u64{1} << 31;
+}
+namespace mdcr3 {
+inline constexpr u64 kTpm = 1 << 6, kTda = 1 << 9, kTdosa = 1 << 10, kSdd = 1 << 16, kSpme = 1 << 17;
+}
+
+// SCTLR_ELx of the translation regime of the current EL.
+inline u64 current_sctlr(const PeState& s) {
+  return s.sysregs[s.el == 3 ? Slot::SCTLR_EL3 : Slot::SCTLR_EL1];
+}
 
 }  // namespace sluice::cpu

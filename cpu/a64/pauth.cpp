@@ -22,6 +22,7 @@ void AUTZ(Emitter& e, Imm<2> key, Reg Rd) {
 }
 void XPAC(Emitter& e, bool D, Reg Rd) { e.X(Rd, e.ir.call(pauth::kStrip, {e.X(Rd), e.ir.i64(D)})); }
 void PACGA(Emitter& e, Reg Rm, Reg Rn, Reg Rd) {
+  e.authenticates = true;
   e.X(Rd, e.ir.call(pauth::kGenericPac, {e.X(Rn), e.XSP(true, Rm)}));
 }
 

@@ -6,8 +6,10 @@
 namespace sluice::cpu::a64 {
 
 // SCTLR_ELx.{EnIA, EnIB, EnDA, EnDB}. A key that is not enabled leaves pointers as they are.
-inline bool key_enabled(const Emitter& e, pauth::KeyName key) {
-  return e.mode.get<Mode::PacEnabled>() >> unsigned(key) & 1;
+inline bool key_enabled(Emitter& e, pauth::KeyName key) {
+  bool enabled = e.mode.get<Mode::PacEnabled>() >> unsigned(key) & 1;
+  e.authenticates |= enabled;
+  return enabled;
 }
 inline Value add_pac(Emitter& e, pauth::KeyName key, Value pointer, Value modifier) {
   if (!key_enabled(e, key)) return pointer;

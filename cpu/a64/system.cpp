@@ -5,6 +5,7 @@
 #include "cpu/a64/system_helpers.h"
 #include "cpu/emit.h"
 #include "cpu/exception.h"
+#include "cpu/sysreg/el3_traps.h"
 #include "cpu/sysreg/table.h"
 
 namespace sluice::cpu::a64 {
@@ -99,9 +100,11 @@ Value pointer(Emitter& e, const Row& row) { return e.ir.i64(reinterpret_cast<u64
 // Whether an access at this EL needs checks when it runs.
 bool checked_at_run_time(const Emitter& e, const Row& row) {
   if (row.present) return true;
+  if (e.mode.get<Mode::El3Traps>() && sysreg::el3_trap_of(row.id) != sysreg::El3Trap::None) return true;
   switch (row.trap) {
     case Trap::Never:
     case Trap::Fp: return false;
+    case Trap::SecureTimer: return e.mode.el() != 3;
     case Trap::SpEl0: return !e.mode.get<Mode::SpSel>();
     default: return e.mode.el() == 0;
   }

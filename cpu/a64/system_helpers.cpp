@@ -10,12 +10,16 @@
 namespace sluice::cpu::a64 {
 namespace {
 
-// WFI and WFE at EL0 may be trapped: SCTLR_EL1.nTWI, nTWE. True when it has been.
+// WFI and WFE may be trapped: at EL0 by SCTLR_EL1.nTWI, nTWE, below EL3 by SCR_EL3.TWI, TWE. True when it has
+// been.
 bool trapped(PeState& s, bool is_wfe) {
   constexpr unsigned kNtwi = 16, kNtwe = 18;
-  if (s.el != 0 || bit(s.sysregs[Slot::SCTLR_EL1], is_wfe ? kNtwe : kNtwi)) return false;
+  bool to_el1 = s.el == 0 && !bit(s.sysregs[Slot::SCTLR_EL1], is_wfe ? kNtwe : kNtwi);
+  bool to_el3 = s.el < 3 && (s.sysregs[Slot::SCR_EL3] & (is_wfe ? scr::kTwe : scr::kTwi));
+  if (!to_el1 && !to_el3) return false;
+  u8 target = to_el1 ? 0 : 3;
   constexpr u32 kAlways = 1u << 24 | 0xeu << 20;  // CV, COND
-  take_exception(s, {.ec = Ec::WFx, .iss = kAlways | u32(is_wfe), .return_address = s.pc});
+  take_exception(s, {.ec = Ec::WFx, .iss = kAlways | u32(is_wfe), .return_address = s.pc, .target = target});
   return true;
 }
 

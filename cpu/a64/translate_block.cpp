@@ -82,6 +82,17 @@ void emit_with_fp_disabled(Emitter& e, const Insn& insn) {
   e.call_and_stop(kFpAccessTrap);
 }
 
+// An instruction that has turned out to use an enabled key (keys that are not enabled trap nothing).
+void emit_with_pac_trapped(Emitter& e, const Insn& insn) {
+  tcg::ir::Block& block = e.ir.block();
+  size_t before = block.insts.size();
+  e.authenticates = false;
+  insn.emit(e, e.word);
+  if (!e.authenticates) return;
+  block.insts.resize(before);
+  e.call_and_stop(kPacTrap);
+}
+
 }  // namespace
 
 void translate_block(tcg::ir::Block& block, const Decoder& decoder, FeatureSet features, CodeBytes code,
@@ -105,6 +116,8 @@ void translate_block(tcg::ir::Block& block, const Decoder& decoder, FeatureSet f
       e.unallocated();
     else if (row->group->uses_fp && !e.mode.fp_enabled())
       emit_with_fp_disabled(e, *row->insn);
+    else if (e.mode.get<Mode::PacTrapEl3>())
+      emit_with_pac_trapped(e, *row->insn);
     else
       row->insn->emit(e, e.word);
   } while (!e.stop && block.guest_insns < max_insns && offset + 4 <= code.bytes &&

@@ -30,7 +30,6 @@ void write_sctlr(Pe& pe, const Row& row, u64 value) {
   u64 after = (value & writable) | res1;
   if (after == sctlr) return;
   sctlr = after;
-  pe.mmu().control_changed();
   pe.context_changed();
 }
 
@@ -45,7 +44,6 @@ void write_tcr(Pe& pe, const Row& row, u64 value) {
   u64& tcr = location(pe, row);
   if ((value & writable) == tcr) return;
   tcr = value & writable;
-  pe.mmu().control_changed();
   pe.context_changed();
 }
 
@@ -59,7 +57,6 @@ void write_ttbr(Pe& pe, const Row& row, u64 value) {
 void write_mair(Pe& pe, const Row& row, u64 value) {
   if (location(pe, row) == value) return;
   location(pe, row) = value;
-  pe.mmu().control_changed();
   pe.context_changed();
 }
 
@@ -76,6 +73,8 @@ constexpr u64 kVbar = ~u64{0x7ff};
 constexpr u64 kLor = 0;
 
 u64 read_rvbar(Pe&, const Row&) { return 0; }
+// Only of the highest EL.
+bool is_highest_el(const CpuModel& model, const Row&) { return !model.features.has(Feature::EL3); }
 
 constexpr Row kRows[] = {
     stored_then("SCTLR_EL1", {3, 0, 1, 0, 0}, kEl1RW, Slot::SCTLR_EL1, ~u64{0}, kSctlrRes1 | kSpan,
@@ -98,7 +97,7 @@ constexpr Row kRows[] = {
     with(stored("LORC_EL1", {3, 0, 10, 4, 3}, kEl1RW, Slot::LORC_EL1, kLor), Feature::LOR),
     with(constant("LORID_EL1", {3, 0, 10, 4, 7}, kEl1RO, read_zero), Feature::LOR),
     stored("VBAR_EL1", {3, 0, 12, 0, 0}, kEl1RW, Slot::VBAR_EL1, kVbar),
-    constant("RVBAR_EL1", {3, 0, 12, 0, 1}, kEl1RO, read_rvbar),
+    only_if(constant("RVBAR_EL1", {3, 0, 12, 0, 1}, kEl1RO, read_rvbar), is_highest_el),
     hook("ISR_EL1", {3, 0, 12, 1, 0}, kEl1RO, read_isr, nullptr),
     stored_then("CONTEXTIDR_EL1", {3, 0, 13, 0, 1}, kEl1RW, Slot::CONTEXTIDR_EL1, ones(32), 0,
                 write_and_update),

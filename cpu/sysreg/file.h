@@ -58,6 +58,16 @@ enum class Slot : u8 {
   APDBKeyHi_EL1,
   APGAKeyLo_EL1,
   APGAKeyHi_EL1,
+  SCR_EL3,
+  SCTLR_EL3,
+  TTBR0_EL3,
+  TCR_EL3,
+  MAIR_EL3,
+  VBAR_EL3,
+  ESR_EL3,
+  FAR_EL3,
+  CPTR_EL3,
+  MDCR_EL3,
   IMPDEF0,
   IMPDEF15 = IMPDEF0 + 15,  // implementation defined registers of a model that read back what was written
   kCount

@@ -54,6 +54,19 @@ constexpr Row at(std::string_view name, SysregId id, Feature feature = Feature::
 constexpr Row invalidate(std::string_view name, unsigned crm, unsigned op2, Feature feature = Feature::Base) {
   return ending_block(with(command(name, {1, 0, 8, crm, op2}, kEl1WO, tlbi), feature));
 }
+// Those that only EL2 and EL3, or EL3, may use: `op1` is 4 or 6. Without these levels nobody can.
+constexpr Row invalidate_above(std::string_view name, unsigned op1, unsigned crm, unsigned op2,
+                               Feature feature = Feature::EL3) {
+  return ending_block(with(command(name, {1, op1, 8, crm, op2}, op1 == 6 ? kEl3WO : kEl2WO, tlbi), feature));
+}
+// There is no stage 2.
+constexpr Row no_stage2(std::string_view name, unsigned crm, unsigned op2, Feature feature = Feature::EL3) {
+  return with(command(name, {1, 4, 8, crm, op2}, kEl2WO, ignore_write), feature);
+}
+constexpr Row at_above(std::string_view name, unsigned op1, unsigned op2) {
+  return with(command(name, {1, op1, 7, 8, op2}, op1 == 6 ? kEl3WO : kEl2WO, address_translate),
+              Feature::EL3);
+}
 
 constexpr Row kRows[] = {
     ending_block(command("IC IALLUIS", {1, 0, 7, 1, 0}, kEl1WO, ic_ialluis)),
@@ -105,6 +118,39 @@ constexpr Row kRows[] = {
     invalidate("TLBI VAAE1", 7, 3),
     invalidate("TLBI VALE1", 7, 5),
     invalidate("TLBI VAALE1", 7, 7),
+    at_above("AT S12E1R", 4, 4),
+    at_above("AT S12E1W", 4, 5),
+    at_above("AT S12E0R", 4, 6),
+    at_above("AT S12E0W", 4, 7),
+    at_above("AT S1E3R", 6, 0),
+    at_above("AT S1E3W", 6, 1),
+    no_stage2("TLBI IPAS2E1IS", 0, 1),
+    no_stage2("TLBI IPAS2LE1IS", 0, 5),
+    no_stage2("TLBI IPAS2E1OS", 4, 0, Feature::TLBIOS),
+    no_stage2("TLBI IPAS2E1", 4, 1),
+    no_stage2("TLBI IPAS2LE1OS", 4, 4, Feature::TLBIOS),
+    no_stage2("TLBI IPAS2LE1", 4, 5),
+    invalidate_above("TLBI ALLE1OS", 4, 1, 4, Feature::TLBIOS),
+    invalidate_above("TLBI VMALLS12E1OS", 4, 1, 6, Feature::TLBIOS),
+    invalidate_above("TLBI ALLE1IS", 4, 3, 4),
+    invalidate_above("TLBI VMALLS12E1IS", 4, 3, 6),
+    invalidate_above("TLBI ALLE1", 4, 7, 4),
+    invalidate_above("TLBI VMALLS12E1", 4, 7, 6),
+    invalidate_above("TLBI ALLE3OS", 6, 1, 0, Feature::TLBIOS),
+    invalidate_above("TLBI VAE3OS", 6, 1, 1, Feature::TLBIOS),
+    invalidate_above("TLBI VALE3OS", 6, 1, 5, Feature::TLBIOS),
+    invalidate_above("TLBI RVAE3IS", 6, 2, 1, Feature::TLBIRANGE),
+    invalidate_above("TLBI RVALE3IS", 6, 2, 5, Feature::TLBIRANGE),
+    invalidate_above("TLBI ALLE3IS", 6, 3, 0),
+    invalidate_above("TLBI VAE3IS", 6, 3, 1),
+    invalidate_above("TLBI VALE3IS", 6, 3, 5),
+    invalidate_above("TLBI RVAE3OS", 6, 5, 1, Feature::TLBIRANGE),
+    invalidate_above("TLBI RVALE3OS", 6, 5, 5, Feature::TLBIRANGE),
+    invalidate_above("TLBI RVAE3", 6, 6, 1, Feature::TLBIRANGE),
+    invalidate_above("TLBI RVALE3", 6, 6, 5, Feature::TLBIRANGE),
+    invalidate_above("TLBI ALLE3", 6, 7, 0),
+    invalidate_above("TLBI VAE3", 6, 7, 1),
+    invalidate_above("TLBI VALE3", 6, 7, 5),
 };
 
 }  // namespace

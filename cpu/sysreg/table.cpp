@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "cpu/sysreg/el3_traps.h"
 #include "cpu/sysreg/rows.h"
 
 namespace sluice::cpu::sysreg {
@@ -18,7 +19,7 @@ class Index {
   Index() {
     for (std::span<const Row> rows :
          {identification_rows(), control_rows(), special_rows(), timer_rows(), pmu_rows(), debug_rows(),
-          maintenance_rows(), pointer_authentication_rows(), implementation_defined_rows()})
+          maintenance_rows(), pointer_authentication_rows(), implementation_defined_rows(), el3_rows()})
       for (const Row& row : rows) rows_.push_back(&row);
     std::ranges::stable_sort(rows_, {}, [](const Row* r) { return r->id; });
   }
@@ -45,9 +46,10 @@ SysregId id_of(u64 operand) {
 unsigned rt_of(u64 operand) { return unsigned(operand >> 16 & 31); }
 bool is_read(u64 operand) { return operand >> 21 & 1; }
 
-void trap(PeState& s, u64 operand) {
+// To EL1, or to `target`.
+void trap(PeState& s, u64 operand, u8 target = 0) {
   u32 iss = sysreg_iss(u16(operand), rt_of(operand), is_read(operand));
-  take_exception(s, {.ec = Ec::Sysreg, .iss = iss, .return_address = s.pc});
+  take_exception(s, {.ec = Ec::Sysreg, .iss = iss, .return_address = s.pc, .target = target});
 }
 
 // Whether EL0 may, by the control that `trap` names.
@@ -57,6 +59,7 @@ bool el0_allowed(Pe& pe, Trap trap, bool read) {
   switch (trap) {
     case Trap::Never:
     case Trap::Fp:
+    case Trap::SecureTimer:
     case Trap::SpEl0: return true;
     case Trap::Uct: return bit(sctlr, 15);
     case Trap::Dze: return bit(sctlr, 14);
@@ -92,10 +95,26 @@ bool allowed(Pe& pe, const Row& row, u64 operand) {
     trap(s, operand);
     return false;
   }
+  if (row.trap == Trap::SecureTimer && s.el == 1) {
+    if (!s.secure) return take_undefined(s), false;
+    if (!(pe.scr() & scr::kSt)) return trap(s, operand, 3), false;
+  }
+  if (s.el < 3 && trapped_to_el3(pe, el3_trap_of(id_of(operand)))) return trap(s, operand, 3), false;
   return true;
 }
 
-bool gic_has(Pe& pe, SysregId id) { return pe.state().el > 0 && pe.gic() && pe.gic()->implements(id); }
+// The rights are in the encoding: op1 is 0 for EL1, 4 for EL2 and 6 for EL3.
+bool gic_has(Pe& pe, SysregId id) {
+  unsigned op1 = id.value >> 11 & 7, least_el = op1 == 6 ? 3 : op1 == 4 ? 2 : 1;
+  return pe.gic() && pe.state().el >= least_el && pe.gic()->implements(id);
+}
+
+// ICC_* below EL3, of the groups that SCR_EL3 gives to EL3. True: the exception has been taken.
+bool gic_trapped(Pe& pe, u64 operand) {
+  if (pe.state().el == 3 || !trapped_to_el3(pe, el3_trap_of(id_of(operand)))) return false;
+  trap(pe.state(), operand, 3);
+  return true;
+}
 
 void undefined_encoding(Pe& pe, u64 operand) {
   unimplemented("%s of %s at EL%u, PC 0x%llx: no such system register", is_read(operand) ? "read" : "write",
@@ -183,7 +202,7 @@ u64 helper_write(tcg::ExecState& state, u64 row, u64 operand, u64 value) noexcep
 u64 helper_read_unknown(tcg::ExecState& state, u64 operand, u64, u64) noexcept {
   Pe& pe = pe_of(state);
   SysregId id = id_of(operand);
-  if (gic_has(pe, id)) return pe.gic()->read(id, {pe.state().el, pe.state().secure != 0});
+  if (gic_has(pe, id)) return gic_trapped(pe, operand) ? 0 : pe.gic()->read(id, pe.accessor());
   undefined_encoding(pe, operand);
   return 0;
 }
@@ -191,10 +210,8 @@ u64 helper_read_unknown(tcg::ExecState& state, u64 operand, u64, u64) noexcept {
 u64 helper_write_unknown(tcg::ExecState& state, u64 operand, u64 value, u64) noexcept {
   Pe& pe = pe_of(state);
   SysregId id = id_of(operand);
-  if (gic_has(pe, id))
-    pe.gic()->write(id, value, {pe.state().el, pe.state().secure != 0});
-  else
-    undefined_encoding(pe, operand);
+  if (!gic_has(pe, id)) return undefined_encoding(pe, operand), 0;
+  if (!gic_trapped(pe, operand)) pe.gic()->write(id, value, pe.accessor());
   return 0;
 }
 

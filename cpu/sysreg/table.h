@@ -30,28 +30,31 @@ struct Rights {
 inline constexpr Right kN = Right::None, kR = Right::Read, kW = Right::Write, kRW = Right::Both;
 inline constexpr Rights kEl0RW{{kRW, kRW, kRW, kRW}}, kEl0RO{{kR, kR, kR, kR}}, kEl0WO{{kW, kW, kW, kW}},
     kEl0ROEl1RW{{kR, kRW, kRW, kRW}}, kEl1RW{{kN, kRW, kRW, kRW}}, kEl1RO{{kN, kR, kR, kR}},
-    kEl1WO{{kN, kW, kW, kW}}, kEl2RW{{kN, kN, kRW, kRW}}, kEl3RW{{kN, kN, kN, kRW}};
+    kEl1WO{{kN, kW, kW, kW}}, kEl2RW{{kN, kN, kRW, kRW}}, kEl2WO{{kN, kN, kW, kW}}, kEl3RW{{kN, kN, kN, kRW}},
+    kEl3RO{{kN, kN, kN, kR}}, kEl3WO{{kN, kN, kN, kW}};
 
 // What may trap (to EL1 with EC 0x18) an access that the rights allow. All concern EL0 only, unless noted.
+// What EL3 traps is in cpu/sysreg/el3_traps.h.
 enum class Trap : u8 {
   Never,
-  Fp,         // CPACR_EL1.FPEN, any EL: EC 0x07
-  Uct,        // SCTLR_EL1.UCT: CTR_EL0
-  Dze,        // SCTLR_EL1.DZE: DC ZVA
-  Uci,        // SCTLR_EL1.UCI: DC C*, IC IVAU
-  Uma,        // SCTLR_EL1.UMA: DAIF
-  CntPct,     // CNTKCTL_EL1.EL0PCTEN
-  CntVct,     // CNTKCTL_EL1.EL0VCTEN
-  CntFrq,     // CNTKCTL_EL1.EL0PCTEN or EL0VCTEN
-  CntPTimer,  // CNTKCTL_EL1.EL0PTEN
-  CntVTimer,  // CNTKCTL_EL1.EL0VTEN
-  PmEn,       // PMUSERENR_EL0.EN
-  PmSw,       // .EN or .SW
-  PmCycle,    // reads: .EN or .CR; writes: .EN
-  PmEvent,    // reads: .EN or .ER; writes: .EN
-  PmSelect,   // .EN or .ER
-  Tdcc,       // MDSCR_EL1.TDCC
-  SpEl0,      // UNDEFINED at EL1 and above while PSTATE.SP is 0
+  Fp,           // CPACR_EL1.FPEN, any EL: EC 0x07
+  Uct,          // SCTLR_EL1.UCT: CTR_EL0
+  Dze,          // SCTLR_EL1.DZE: DC ZVA
+  Uci,          // SCTLR_EL1.UCI: DC C*, IC IVAU
+  Uma,          // SCTLR_EL1.UMA: DAIF
+  CntPct,       // CNTKCTL_EL1.EL0PCTEN
+  CntVct,       // CNTKCTL_EL1.EL0VCTEN
+  CntFrq,       // CNTKCTL_EL1.EL0PCTEN or EL0VCTEN
+  CntPTimer,    // CNTKCTL_EL1.EL0PTEN
+  CntVTimer,    // CNTKCTL_EL1.EL0VTEN
+  PmEn,         // PMUSERENR_EL0.EN
+  PmSw,         // .EN or .SW
+  PmCycle,      // reads: .EN or .CR; writes: .EN
+  PmEvent,      // reads: .EN or .ER; writes: .EN
+  PmSelect,     // .EN or .ER
+  Tdcc,         // MDSCR_EL1.TDCC
+  SecureTimer,  // at EL1: UNDEFINED in the Non-secure state, else SCR_EL3.ST, to EL3
+  SpEl0,        // UNDEFINED at EL1 and above while PSTATE.SP is 0
 };
 
 // What happens in a row. The run loop and the translator may do the first three without a call.
@@ -125,6 +128,7 @@ std::span<const Row> debug_rows();
 std::span<const Row> maintenance_rows();
 std::span<const Row> pointer_authentication_rows();
 std::span<const Row> implementation_defined_rows();
+std::span<const Row> el3_rows();
 
 }  // namespace sysreg
 }  // namespace sluice::cpu

@@ -6,6 +6,7 @@ namespace {
 
 GenericTimer& virt(Pe& pe) { return pe.virtual_timer(); }
 GenericTimer& phys(Pe& pe) { return pe.physical_timer(); }
+GenericTimer& secure(Pe& pe) { return pe.secure_timer(); }
 
 using Which = GenericTimer& (*)(Pe&);
 
@@ -27,7 +28,14 @@ void write_timer(Pe& pe, const Row&, u64 value) {
 }
 
 // Software (firmware) tells the frequency; the hardware's counter does not change with it. Only the highest
-// implemented EL may write it, which is EL1 here.
+// implemented EL may write it.
+void write_frequency(Pe& pe, const Row& row, u64 value) {
+  if (pe.has_el3() && pe.state().el < 3)
+    take_undefined(pe.state());
+  else
+    store(pe, row, value);
+}
+
 constexpr u64 kKernelControl =
     0x3 | 0x1fc | 0x3 << 8;  // EL0PCTEN EL0VCTEN, EVNTEN EVNTDIR EVNTI, EL0VTEN EL0PTEN
 
@@ -35,8 +43,13 @@ constexpr Row timer_row(std::string_view name, SysregId id, Read read, Write wri
   return with(hook(name, id, kEl0RW, read, write), trap);
 }
 
+constexpr Row secure_row(std::string_view name, unsigned op2, Read read, Write write) {
+  return with(with(hook(name, {3, 7, 14, 2, op2}, kEl1RW, read, write), Trap::SecureTimer), Feature::EL3);
+}
+
 constexpr Row kRows[] = {
-    with(stored("CNTFRQ_EL0", {3, 3, 14, 0, 0}, kEl0ROEl1RW, Slot::CNTFRQ_EL0, ones(32), kTimerFrequency),
+    with(stored_then("CNTFRQ_EL0", {3, 3, 14, 0, 0}, kEl0ROEl1RW, Slot::CNTFRQ_EL0, ones(32), kTimerFrequency,
+                     write_frequency),
          Trap::CntFrq),
     with(hook("CNTPCT_EL0", {3, 3, 14, 0, 1}, kEl0RO, read_counter<phys>, nullptr), Trap::CntPct),
     with(hook("CNTVCT_EL0", {3, 3, 14, 0, 2}, kEl0RO, read_counter<virt>, nullptr), Trap::CntVct),
@@ -53,6 +66,12 @@ constexpr Row kRows[] = {
               write_timer<virt, &GenericTimer::write_ctl>, Trap::CntVTimer),
     timer_row("CNTV_CVAL_EL0", {3, 3, 14, 3, 2}, read_timer<virt, &GenericTimer::cval>,
               write_timer<virt, &GenericTimer::write_cval>, Trap::CntVTimer),
+    secure_row("CNTPS_TVAL_EL1", 0, read_timer<secure, &GenericTimer::tval>,
+               write_timer<secure, &GenericTimer::write_tval>),
+    secure_row("CNTPS_CTL_EL1", 1, read_timer<secure, &GenericTimer::ctl>,
+               write_timer<secure, &GenericTimer::write_ctl>),
+    secure_row("CNTPS_CVAL_EL1", 2, read_timer<secure, &GenericTimer::cval>,
+               write_timer<secure, &GenericTimer::write_cval>),
 };
 
 }  // namespace

@@ -10,10 +10,10 @@ using Target = Translation::Target;
 
 // DataTarget::cookie of a device access: [0] is the PA, [1] these.
 namespace {
-constexpr u64 kPrivileged = 1, kRazWi = 2;
+constexpr u64 kPrivileged = 1, kRazWi = 2, kNonSecure = 4;
 
-// SCTLR_EL1.A: accesses that are not aligned fault before they are translated.
-bool alignment_checked(const PeState& state) { return bit(state.sysregs[Slot::SCTLR_EL1], 1); }
+// SCTLR_ELx.A: accesses that are not aligned fault before they are translated.
+bool alignment_checked(const PeState& state) { return bit(current_sctlr(state), 1); }
 
 }  // namespace
 
@@ -95,7 +95,8 @@ tcg::FetchTarget Mmu::fetch(u64 va, Fault& fault) {
   target.bytes = 4;
   u64 word = 0;
   bool privileged = request.purpose.privilege != Privilege::El0;
-  if (!r.raz_wi && !in.w.memory.load({r.pa()}, 4, word, in.attrs(privileged, true)).is_ok()) {
+  if (!r.raz_wi &&
+      !in.memory.space(r.leaf.ns).load({r.pa()}, 4, word, in.attrs(r.leaf.ns, privileged, true)).is_ok()) {
     fault.kind = Fault::Kind::External;
     return {};
   }
@@ -128,7 +129,8 @@ tcg::DataTarget Mmu::access(u64 va, unsigned size, Access access, tcg::ir::MemOp
   bool direct = host && r.left() >= size - 1 && (r.is(Target::Ram) || (r.is(Target::RomDevice) && !writes));
   if (!direct) {
     // Atomics and exclusives outside of RAM are a load and a store: IMPLEMENTATION DEFINED.
-    u64 flags = (request.purpose.privilege != Privilege::El0 ? kPrivileged : 0) | (r.raz_wi ? kRazWi : 0);
+    u64 flags = (request.purpose.privilege != Privilege::El0 ? kPrivileged : 0) | (r.raz_wi ? kRazWi : 0) |
+                (r.leaf.ns ? kNonSecure : 0);
     tcg::DataTarget target;
     target.kind = tcg::DataTarget::Kind::Mmio;
     target.cookie[0] = r.pa();
@@ -172,14 +174,16 @@ bool Mmu::mmio_load(const tcg::DataTarget& target, u64 va, unsigned size, tcg::V
   Inside& in = *in_;
   value = {};
   if (target.cookie[1] & kRazWi) return true;
-  MemTxAttrs attrs = in.attrs(target.cookie[1] & kPrivileged, false);
+  bool ns = target.cookie[1] & kNonSecure;
+  MemTxAttrs attrs = in.attrs(ns, target.cookie[1] & kPrivileged, false);
+  AddressSpace& memory = in.memory.space(ns);
   GuestPhysAddr pa{target.cookie[0]};
   MemTxResult result;
   if (size <= 8 && is_power_of_two(size)) {
-    result = in.w.memory.load(pa, size, value.lo, attrs);
+    result = memory.load(pa, size, value.lo, attrs);
   } else {
     std::byte bytes[sizeof value] = {};
-    result = in.w.memory.read(pa, std::span(bytes, size), attrs);
+    result = memory.read(pa, std::span(bytes, size), attrs);
     std::memcpy(&value, bytes, size);
   }
   if (result.is_ok()) return true;
@@ -193,15 +197,17 @@ bool Mmu::mmio_store(const tcg::DataTarget& target, u64 va, unsigned size, const
                      Fault& fault) {
   Inside& in = *in_;
   if (target.cookie[1] & kRazWi) return true;
-  MemTxAttrs attrs = in.attrs(target.cookie[1] & kPrivileged, false);
+  bool ns = target.cookie[1] & kNonSecure;
+  MemTxAttrs attrs = in.attrs(ns, target.cookie[1] & kPrivileged, false);
+  AddressSpace& memory = in.memory.space(ns);
   GuestPhysAddr pa{target.cookie[0]};
   MemTxResult result;
   if (size <= 8 && is_power_of_two(size)) {
-    result = in.w.memory.store(pa, size, value.lo, attrs);
+    result = memory.store(pa, size, value.lo, attrs);
   } else {
     std::byte bytes[sizeof value];
     std::memcpy(bytes, &value, sizeof value);
-    result = in.w.memory.write(pa, std::span<const std::byte>(bytes, size), attrs);
+    result = memory.write(pa, std::span<const std::byte>(bytes, size), attrs);
   }
   if (result.is_ok()) return true;
   fault = {};

@@ -28,14 +28,17 @@ struct World {
     return n == 0 ? *this : behind_iommu((n - 1) & 1, (n - 1) & 2);
   }
   constexpr Regime regime() const { return Regime(value & 3); }
+  constexpr bool secure() const { return value & kSecure; }
   constexpr bool operator==(const World&) const = default;
 };
 
-// ASID in bits 15:0, VMID in 31:16, world (without variant) in 35:32, privilege in 37:36.
-constexpr tcg::ContextKey context_key(World world, u16 vmid, u16 asid, Privilege who) {
-  return asid | u64{vmid} << 16 | u64{world.value} << 32 | u64(who) << 36;
+// ASID in bits 15:0, VMID in 31:16, world (without variant) in 35:32, privilege in 37:36, view in 45:38. The
+// view numbers what slots are derived with besides the entry: MAIR_ELx, SCTLR_ELx.WXN and the like. Software
+// that swaps those registers for another world's comes back to the banks that it left.
+constexpr tcg::ContextKey context_key(World world, u16 vmid, u16 asid, Privilege who, u8 view = 0) {
+  return asid | u64{vmid} << 16 | u64{world.value} << 32 | u64(who) << 36 | u64{view} << 38;
 }
-// Contexts of one address space, at any privilege.
+// Contexts of one address space, at any privilege and with any view.
 constexpr tcg::ContextMatch match_asid(World world, u16 vmid, u16 asid) {
   return {ones(36), context_key(world, vmid, asid, Privilege::El0)};
 }

@@ -38,11 +38,13 @@ inline constexpr unsigned kPxnTable = 59, kUxnTable = 60, kApTable = 61, kNsTabl
 // What the table descriptors on the way say about everything below them; all of them accumulate.
 struct TableLimits {
   bool pxn = false, uxn = false, no_el0 = false, read_only = false;
+  bool ns = false;  // the tables below are in Non-secure memory: always, outside of the Secure state
   constexpr void add(u64 table_descriptor) {
     pxn |= bit(table_descriptor, descriptor::kPxnTable);
     uxn |= bit(table_descriptor, descriptor::kUxnTable);
     no_el0 |= bit(table_descriptor, descriptor::kApTable);
     read_only |= bit(table_descriptor, descriptor::kApTable + 1);
+    ns |= bit(table_descriptor, descriptor::kNsTable);
   }
 };
 
@@ -51,7 +53,7 @@ struct TableLimits {
 enum class Privilege : u8 { El0, El1, El1Pan };
 
 // The attributes of a leaf as it is kept in a TLB entry: raw, so that PAN, WXN and MAIR_ELx act when it is
-// used.
+// used. That of a regime with one privilege level has EL0's rights denied and PXN = UXN = XN.
 struct Leaf {
   u8 ap : 2;  // AP[2:1], with the tables' limits and, under hardware dirty state, DBM in it
   u8 pxn : 1, uxn : 1;
@@ -62,7 +64,7 @@ struct Leaf {
   u8 attr_index : 3;  // of MAIR_ELx
   u8 sh : 2;
   u8 not_global : 1;
-  u8 ns : 1;
+  u8 ns : 1;                // the output is in the Non-secure physical address space
   u8 read_only_target : 1;  // ROM
   u8 target;                // Translation::Target
   u8 granule;               // log2

@@ -69,13 +69,12 @@ struct Mmu::Inside {
     GuestRam* ram;
     u64 offset;
   };
-  Behind look_behind(const Request& request, u64 pa, bool privileged, Provenance& hops);
+  Behind look_behind(const Request& request, u64 pa, bool ns, bool privileged, Provenance& hops);
   bool el0_denied(const Request& request, u64 va) const {
     return controls.on && request.purpose.privilege == Privilege::El0 && controls.range_of(va).el0_denied;
   }
-  MemTxAttrs attrs(bool privileged, bool instruction) const {
-    PaSpace space = controls.world.value & World::kSecure ? PaSpace::Secure : PaSpace::NonSecure;
-    return MemTxAttrs::pe(w.number, space, privileged, instruction);
+  MemTxAttrs attrs(bool ns, bool privileged, bool instruction) const {
+    return MemTxAttrs::pe(w.number, PhysicalMemory::name(ns), privileged, instruction);
   }
   Scope scope_behind_iommu(bool privileged, bool instruction) const {
     Scope scope = controls.scope();
@@ -85,8 +84,8 @@ struct Mmu::Inside {
 
   // --- Accesses (access.cpp) ---
   Privilege privilege(bool unprivileged) const {
-    if (w.state.el == 0 || (unprivileged && !w.state.uao)) return Privilege::El0;
-    return w.state.pan ? Privilege::El1Pan : Privilege::El1;
+    if (w.state.el == 0 || (w.state.el == 1 && unprivileged && !w.state.uao)) return Privilege::El0;
+    return w.state.pan && w.state.el == 1 ? Privilege::El1Pan : Privilege::El1;
   }
   Privilege fetch_privilege() const { return w.state.el == 0 ? Privilege::El0 : Privilege::El1; }
   void before_code_is_read(GuestRam& ram, u64 offset, const u8* host);
@@ -113,10 +112,22 @@ struct Mmu::Inside {
   void apply(const TlbiOperation& operation);
   void apply(const TopologyChanged& change);
 
+  // --- Contexts (mmu.cpp) ---
+  RegimeControls controls_of(Regime regime) const;
+  // What slots and fetched code take from the controls, besides what their entry and their world say.
+  struct View {
+    u64 mair;
+    u8 flags;
+    bool operator==(const View&) const = default;
+  };
+  u8 number_of(const View& view);
+  std::vector<View> views;
+  u8 latest_view = 0;
+
   MmuWiring w;
   RegimeControls controls;
   TranslationCache tlb;
-  RamWindow window{w.memory};
+  PhysicalMemory memory{w.memory, w.secure_memory ? *w.secure_memory : w.memory};
   Stage1Walker walker;
   std::vector<bool> fetched;      // by slot of the TLB: instructions came through it
   FragmentClasses fragments = 0;  // of any fragment since the TLB was last empty

@@ -1,6 +1,7 @@
 #include "cpu/translation/mmu.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "cpu/translation/inside.h"
@@ -11,7 +12,7 @@ namespace sluice::cpu {
 Mmu::Inside::Inside(const MmuWiring& wiring)
     : w(wiring),
       tlb(wiring.direct_tlb ? TranslationCache::Policy::Direct : TranslationCache::Policy::Precise),
-      walker(wiring.memory, window, wiring.number) {
+      walker(memory, wiring.number) {
   tlb.set_on_remove([this](EntryId id, const CacheEntry& entry, RemoveReason) { removed(id, entry); });
 }
 
@@ -24,29 +25,45 @@ Mmu::~Mmu() = default;
 tcg::ContextKey Mmu::update_context() {
   Inside& in = *in_;
   PeState& s = in.w.state;
-  read_controls(in.controls, s, in.w.model);
-  s.bank = in.w.soft_tlb.bank_for(in.controls.key(in.privilege(false)));
-  s.unprivileged_bank = s.el == 0 || s.uao ? s.bank : in.w.soft_tlb.bank_for(in.controls.key(Privilege::El0));
-  return in.controls.key(in.fetch_privilege());
+  RegimeControls& c = in.controls;
+  read_controls(c, s, in.w.model, current_regime(s), s.secure);
+  u8 flags = u8(c.wxn | c.secure_fetch_only << 1);
+  for (unsigned n = 0; n < 2; n++)
+    flags |= u8((c.range[n].el0_denied | c.range[n].tbi_data << 1 | c.range[n].tbi_instruction << 2)
+                << (2 + 3 * n));
+  c.view = in.number_of({c.mair, flags});
+  s.bank = in.w.soft_tlb.bank_for(c.key(in.privilege(false)));
+  bool as_el0 = s.el == 1 && !s.uao;
+  s.unprivileged_bank = as_el0 ? in.w.soft_tlb.bank_for(c.key(Privilege::El0)) : s.bank;
+  return c.key(in.fetch_privilege());
 }
 
-// Entries keep raw attributes, and what TCR_EL1 decided when they were made: the architecture lets them live
-// until a TLBI. What was derived from them with the old MAIR_EL1 and SCTLR_EL1.WXN in mind must go.
-// SCTLR_EL1.M changes the world.
-void Mmu::control_changed() {
-  Inside& in = *in_;
-  RegimeControls before = in.controls;
-  read_controls(in.controls, in.w.state, in.w.model);
-  const RegimeControls& now = in.controls;
-  bool el0 = false, fetch_tbi = false;
-  for (unsigned n = 0; n < 2; n++) {
-    el0 |= before.range[n].el0_denied != now.range[n].el0_denied;
-    fetch_tbi |= before.range[n].tbi_instruction != now.range[n].tbi_instruction ||
-                 before.range[n].tbi_data != now.range[n].tbi_data;
+// Entries keep raw attributes, and what TCR_ELx decided when they were made: the architecture lets them live
+// until a TLBI. What was derived from them with the old MAIR_ELx and SCTLR_ELx.WXN in mind must not be used
+// with the new ones: each combination is a view, with banks and jump caches of its own. (SCTLR_ELx.M changes
+// the world.)
+u8 Mmu::Inside::number_of(const View& view) {
+  constexpr size_t kMost = 256;
+  if (latest_view < views.size() && views[latest_view] == view) [[likely]]
+    return latest_view;
+  auto known = std::find(views.begin(), views.end(), view);
+  if (known == views.end() && views.size() == kMost) {
+    w.soft_tlb.flush_all();
+    if (w.state.vcpu) w.state.vcpu->forget_fetch(0, 0, kMatchEverything);
+    views.clear();
+    known = views.end();
   }
-  if (before.mair == now.mair && before.wxn == now.wxn && !el0 && !fetch_tbi) return;
-  in.w.soft_tlb.flush_all();
-  if (in.w.state.vcpu) in.w.state.vcpu->forget_fetch(0, 0, kMatchEverything);
+  if (known == views.end()) known = views.insert(known, view);
+  return latest_view = u8(known - views.begin());
+}
+
+// Of a regime that need not be the current one: those below EL3 are in the Security state that SCR_EL3 names.
+RegimeControls Mmu::Inside::controls_of(Regime regime) const {
+  RegimeControls c;
+  const PeState& s = w.state;
+  bool el3 = w.model.features.has(Feature::EL3);
+  read_controls(c, s, w.model, regime, el3 && !(s.sysregs[Slot::SCR_EL3] & scr::kNs));
+  return c;
 }
 
 void Mmu::reset() {
@@ -90,7 +107,7 @@ void Mmu::Inside::remove_everything() {
   w.soft_tlb.flush_all();
   tlb.remove_everything();
   walker.cache().clear();
-  window.forget();
+  memory.forget();
   fragments = 0;
   variants = false;
   if (w.state.vcpu) {
@@ -109,17 +126,17 @@ void Mmu::Inside::apply(const TlbiOperation& op) {
 // Entries of the changed space go if their output is in the range; what is behind an IOMMU may be in any
 // space.
 void Mmu::Inside::apply(const TopologyChanged& change) {
-  bool ours = !change.space || change.space == &w.memory;
   std::vector<EntryId> gone;
   tlb.for_each([&](EntryId id, const CacheEntry& e) {
     InclusiveRange output{e.output, e.output + (e.input.last - e.input.first)};
-    bool chained = Leaf::unpack(e.payload[payload::kLeaf]).hops;
+    Leaf leaf = Leaf::unpack(e.payload[payload::kLeaf]);
+    bool chained = leaf.hops, ours = !change.space || change.space == &memory.space(leaf.ns);
     if (chained || (ours && (!change.space || output.overlaps(change.range)))) gone.push_back(id);
   });
   Removal scope(*this, kMatchEverything, kMatchEverything);
   for (EntryId id : gone) tlb.remove(id);
   walker.cache().clear();
-  window.forget();
+  memory.forget();
 }
 
 void Mmu::apply(const Invalidation& message) {
@@ -130,7 +147,7 @@ void Mmu::apply(const Invalidation& message) {
     Inside::Removal scope(in, kMatchEverything, kMatchEverything);
     in.tlb.remove_derived(unmapped->region, unmapped->unmap);
     in.walker.cache().clear();
-    in.window.forget();
+    in.memory.forget();
   } else if (auto* topology = std::get_if<TopologyChanged>(&message)) {
     in.apply(*topology);
   } else if (std::holds_alternative<FullFlush>(message)) {
@@ -145,7 +162,7 @@ void Mmu::tlbi(SysregId id, u64 xt) {
   Inside& in = *in_;
   const TlbiRow* row = find_tlbi(id);
   TlbiOperation op;
-  if (!row || !decode_tlbi(*row, xt, in.controls, in.w.model, op)) return;
+  if (!row || !decode_tlbi(*row, xt, in.controls_of(row->regime), in.w.model, op)) return;
   if (Log::on(LogTopic::Mmu))
     log_line(LogTopic::Mmu, "PE%u TLBI %.*s 0x%llx", in.w.number, int(row->name.size()), row->name.data(),
              static_cast<unsigned long long>(xt));
@@ -185,15 +202,24 @@ u64 par_success(const RegimeControls& c, const Leaf& leaf, u64 pa) {
   constexpr u8 kNormalNonCacheable = 0x44;
   u8 attribute = leaf.flat ? 0 : mair_attribute(c.mair, leaf.attr_index);
   u64 sh = is_device(attribute) || attribute == kNormalNonCacheable ? 2 : leaf.sh;
-  u64 ns = c.world.value & World::kSecure && !leaf.ns ? 0 : kNs;
+  u64 ns = leaf.ns ? kNs : 0;
   return (pa & ones(48) & ~ones(12)) | u64{attribute} << 56 | sh << 7 | ns | kRes1;
 }
 
 }  // namespace
 
 u64 Mmu::address_translate(SysregId operation, u64 va) {
-  // CRm 8: op2 is 0 S1E1R, 1 S1E1W, 2 S1E0R, 3 S1E0W; CRm 9: 0 S1E1RP, 1 S1E1WP.
+  // CRm 8: op2 is 0 S1E1R (S1E3R with op1 6), 1 S1E1W, 2 S1E0R, 3 S1E0W, with op1 4 and 4 more S12E1R and so
+  // on (one stage without EL2); CRm 9: 0 S1E1RP, 1 S1E1WP.
   Inside& in = *in_;
+  bool of_el3 = extract(operation.value, 11, 3) == 6;
+  struct OtherRegime {  // stands in for the current one
+    OtherRegime(RegimeControls& current, const RegimeControls& other)
+        : current(current), saved(std::exchange(current, other)) {}
+    ~OtherRegime() { current = saved; }
+    RegimeControls& current;
+    RegimeControls saved;
+  } swapped(in.controls, in.controls_of(of_el3 ? Regime::El3 : Regime::El10));
   bool with_pan = extract(operation.value, 3, 4) == 9, el0 = bit(operation.value, 1),
        write = bit(operation.value, 0);
   Inside::Request request{va, 1, {}};
@@ -222,7 +248,7 @@ u64 Mmu::address_translate(SysregId operation, u64 va) {
   return par_success(in.controls, mapping.leaf, mapping.at(r.va));
 }
 
-bool Mmu::debug_translate(u64 va, GuestPhysAddr& pa, u64& length) {
+bool Mmu::debug_translate(u64 va, GuestPhysAddr& pa, u64& length, PaSpace& space) {
   Inside& in = *in_;
   Inside::Request request{va, 1, {}};
   request.purpose.privilege = in.fetch_privilege();
@@ -233,12 +259,14 @@ bool Mmu::debug_translate(u64 va, GuestPhysAddr& pa, u64& length) {
   if (in.find(request, r)) {
     mapping.input = r.entry.input;
     mapping.output = r.entry.output;
+    mapping.leaf = r.leaf;
   } else {
     EpochDomain::Guard epoch(in.w.participant.hub().epochs());
     Fault fault;
     if (!in.map(request, nullptr, r.va, mapping, fault)) return false;
   }
   pa = {mapping.at(r.va)};
+  space = PhysicalMemory::name(mapping.leaf.ns);
   length = mapping.input.last - r.va + 1;
   if (length == 0) length = ~u64{0};
   return true;

@@ -23,10 +23,11 @@ struct MmuWiring {
   PeState& state;  // registers (state.sysregs), EL, PAN, UAO; bank pointers are written
   const CpuModel& model;
   tcg::SoftTlb& soft_tlb;
-  Participant& participant;  // the PE's mailbox; its hub reaches the other PEs
-  AddressSpace& memory;      // what the PE sees downstream
-  u16 number;                // of the PE, for MemTxAttrs
-  bool direct_tlb = false;   // --tlb=direct: bounded like hardware
+  Participant& participant;               // the PE's mailbox; its hub reaches the other PEs
+  AddressSpace& memory;                   // what the PE sees downstream
+  u16 number;                             // of the PE, for MemTxAttrs
+  bool direct_tlb = false;                // --tlb=direct: bounded like hardware
+  AddressSpace* secure_memory = nullptr;  // what Secure accesses see; none: the same
 };
 
 class Mmu {
@@ -54,7 +55,7 @@ class Mmu {
   bool mmio_load(const tcg::DataTarget& target, u64 va, unsigned size, tcg::Vec& value, Fault& fault);
   bool mmio_store(const tcg::DataTarget& target, u64 va, unsigned size, const tcg::Vec& value, Fault& fault);
 
-  // AT S1E0R .. S1E1WP (and S12E* with EL2): performs the walk and returns the value for PAR_EL1.
+  // AT S1E0R .. S1E1WP, S12E*, S1E3*: performs the walk and returns the value for PAR_EL1.
   u64 address_translate(SysregId operation, u64 va);
 
   // TLBI and its broadcast forms: applied here at once, posted to the others.
@@ -68,16 +69,19 @@ class Mmu {
   // A message from the PE's mailbox (every kind: FullFlush, IommuUnmapped, TopologyChanged, Tlbi, ...).
   void apply(const Invalidation& message);
 
-  // TTBRn, TCR, MAIR, SCTLR, CONTEXTIDR or the EL have changed: chooses the banks (state.bank and
-  // state.unprivileged_bank) and returns the key of the fetch context, for the jump cache.
+  // TTBRn, TCR, MAIR, SCTLR, CONTEXTIDR, the EL or the Security state have changed: chooses the banks
+  // (state.bank and state.unprivileged_bank) and returns the key of the fetch context, for the jump cache.
   tcg::ContextKey update_context();
-  // TCR, MAIR or SCTLR bits changed that take part in cached entries.
-  void control_changed();
   void reset();
 
   // For the debugger, monitor and semihosting: translates with the rights of the current EL and without side
-  // effect. False: no translation. `length` receives how many bytes from va are contiguous.
-  bool debug_translate(u64 va, GuestPhysAddr& pa, u64& length);
+  // effect. False: no translation. `length` receives how many bytes from va are contiguous, `space` where pa
+  // is.
+  bool debug_translate(u64 va, GuestPhysAddr& pa, u64& length, PaSpace& space);
+  bool debug_translate(u64 va, GuestPhysAddr& pa, u64& length) {
+    PaSpace space;
+    return debug_translate(va, pa, length, space);
+  }
   // Lines of `info tlb` (at most `limit`), and of `info mem`.
   std::string describe_tlb(size_t limit) const;
   std::string describe_memory_map();

@@ -1,5 +1,6 @@
-// cpu/translation/ram_window.h: the stretch of RAM that was used last, when no IOMMU is before it. Walks and
-// fills nearly always stay in it, and then need not ask the address space.
+// cpu/translation/ram_window.h: the physical address spaces as a PE reaches them, and of each the stretch of
+// RAM that was used last, when no IOMMU is before it. Walks and fills nearly always stay in it, and then need
+// not ask the address space.
 #pragma once
 #include "memory/address_space.h"
 #include "memory/translate.h"
@@ -43,6 +44,23 @@ class RamWindow {
   GuestRam* ram_ = nullptr;
   u64 offset_ = 0;
   u64 generation_ = 0;  // the hub's starts at 1
+};
+
+// The physical address spaces of a PE. One of them may be both.
+class PhysicalMemory {
+ public:
+  PhysicalMemory(AddressSpace& non_secure, AddressSpace& secure)
+      : spaces_{&secure, &non_secure}, windows_{RamWindow{secure}, RamWindow{non_secure}} {}
+  AddressSpace& space(bool ns) const { return *spaces_[ns]; }
+  RamWindow& window(bool ns) { return windows_[ns]; }
+  void forget() {
+    for (RamWindow& window : windows_) window.forget();
+  }
+  static constexpr PaSpace name(bool ns) { return ns ? PaSpace::NonSecure : PaSpace::Secure; }
+
+ private:
+  AddressSpace* spaces_[2];
+  RamWindow windows_[2];
 };
 
 }  // namespace sluice::cpu

@@ -5,11 +5,13 @@
 namespace sluice::cpu {
 namespace {
 
-// SCTLR_EL1.
+// SCTLR_ELx.
 constexpr unsigned kM = 0, kWxn = 19, kEe = 25;
 // TCR_EL1; those of the upper range follow their names.
 constexpr unsigned kT0sz = 0, kEpd0 = 7, kTg0 = 14, kT1sz = 16, kA1 = 22, kEpd1 = 23, kTg1 = 30, kIps = 32,
                    kAs = 36, kTbi0 = 37, kHa = 39, kHd = 40, kHpd0 = 41, kTbid0 = 51, kE0pd0 = 55;
+// TCR_EL3, where it differs.
+constexpr unsigned kEl3Ps = 16, kEl3Tbi = 20, kEl3Ha = 21, kEl3Hd = 22, kEl3Hpd = 24, kEl3Tbid = 29;
 
 // A granule that is reserved or not implemented is taken for 4 KiB: IMPLEMENTATION DEFINED.
 Granule granule_of(u64 tg, bool upper, const CpuModel& model) {
@@ -36,18 +38,19 @@ void set_size(VaRange& r, unsigned txsz, const CpuModel& model) {
   r.table_alignment = u8(r.input_bits - r.granule.shift(r.start_level) + 3);
 }
 
-}  // namespace
-
-void read_controls(RegimeControls& c, const PeState& s, const CpuModel& model) {
-  u64 sctlr = s.sysregs[Slot::SCTLR_EL1], tcr = s.sysregs[Slot::TCR_EL1];
+void read_sctlr(RegimeControls& c, u64 sctlr, const CpuModel& model) {
   c.on = bit(sctlr, kM);
-  c.world = World::of(Regime::El10, s.secure, c.on);
   c.big_endian = bit(sctlr, kEe);
   c.wxn = bit(sctlr, kWxn);
+  c.pa_bits = u8(model.pa_bits);
+}
+
+void read_el10(RegimeControls& c, const PeState& s, const CpuModel& model) {
+  u64 tcr = s.sysregs[Slot::TCR_EL1];
+  read_sctlr(c, s.sysregs[Slot::SCTLR_EL1], model);
   c.hardware_af = bit(tcr, kHa) && model.features.has(Feature::HAFDBS);
   c.hardware_dirty = c.hardware_af && bit(tcr, kHd);
   c.output_bits = output_bits_of(extract(tcr, kIps, 3), model.pa_bits);
-  c.pa_bits = u8(model.pa_bits);
   c.asid_mask = bit(tcr, kAs) ? 0xffff : 0xff;
   c.mair = s.sysregs[Slot::MAIR_EL1];
   for (unsigned n = 0; n < 2; n++) {
@@ -60,14 +63,42 @@ void read_controls(RegimeControls& c, const PeState& s, const CpuModel& model) {
     r.el0_denied = model.features.has(Feature::E0PD) && bit(tcr, kE0pd0 + n);
     set_size(r, unsigned(extract(tcr, n ? kT1sz : kT0sz, 6)), model);
   }
-  read_tables(c, s);
-}
-
-void read_tables(RegimeControls& c, const PeState& s) {
   c.range[0].ttbr = s.sysregs[Slot::TTBR0_EL1];
   c.range[1].ttbr = s.sysregs[Slot::TTBR1_EL1];
-  bool a1 = bit(s.sysregs[Slot::TCR_EL1], kA1);
-  c.asid = u16(c.range[a1].ttbr >> 48) & c.asid_mask;
+  c.asid = u16(c.range[bit(tcr, kA1)].ttbr >> 48) & c.asid_mask;
+}
+
+void read_el3(RegimeControls& c, const PeState& s, const CpuModel& model) {
+  u64 tcr = s.sysregs[Slot::TCR_EL3];
+  read_sctlr(c, s.sysregs[Slot::SCTLR_EL3], model);
+  c.hardware_af = bit(tcr, kEl3Ha) && model.features.has(Feature::HAFDBS);
+  c.hardware_dirty = c.hardware_af && bit(tcr, kEl3Hd);
+  c.output_bits = output_bits_of(extract(tcr, kEl3Ps, 3), model.pa_bits);
+  c.asid_mask = 0;
+  c.asid = 0;
+  c.mair = s.sysregs[Slot::MAIR_EL3];
+  c.range[1] = {};  // not usable
+  VaRange& r = c.range[0];
+  r.granule = granule_of(extract(tcr, kTg0, 2), false, model);
+  r.walks_disabled = r.el0_denied = false;
+  r.tbi_data = bit(tcr, kEl3Tbi);
+  r.tbi_instruction = r.tbi_data && !(model.features.has(Feature::PAuth) && bit(tcr, kEl3Tbid));
+  r.ignore_limits = model.features.has(Feature::HPDS) && bit(tcr, kEl3Hpd);
+  set_size(r, unsigned(extract(tcr, kT0sz, 6)), model);
+  r.ttbr = s.sysregs[Slot::TTBR0_EL3];
+}
+
+}  // namespace
+
+void read_controls(RegimeControls& c, const PeState& s, const CpuModel& model, Regime regime, bool secure) {
+  if (regime == Regime::El3) {
+    read_el3(c, s, model);
+    secure = true;
+  } else {
+    read_el10(c, s, model);
+  }
+  c.world = World::of(regime, secure, c.on);
+  c.secure_fetch_only = secure && (s.sysregs[Slot::SCR_EL3] & scr::kSif);
 }
 
 const char* name_of_memory_type(u8 a) {

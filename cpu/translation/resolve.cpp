@@ -28,14 +28,15 @@ bool Mmu::Inside::map(const Request& request, FillGuard* guard, u64 va, Mapping&
          check_leaf(controls, mapping.leaf, mapping.level, request.purpose, fault);
 }
 
-Mmu::Inside::Behind Mmu::Inside::look_behind(const Request& request, u64 pa, bool privileged,
+Mmu::Inside::Behind Mmu::Inside::look_behind(const Request& request, u64 pa, bool ns, bool privileged,
                                              Provenance& hops) {
+  RamWindow& window = memory.window(ns);
   if (window.covers(pa, 1))
     return {window.range(), Translation::Target::Ram, false,        true,
             Access::All,    window.host(pa),          window.ram(), window.offset(pa)};
   u64 generation = window.generation();
-  Translation t = translate({w.memory, pa, request.size, request.purpose.access,
-                             attrs(privileged, request.instruction()), Intent::Access});
+  Translation t = translate({memory.space(ns), pa, request.size, request.purpose.access,
+                             attrs(ns, privileged, request.instruction()), Intent::Access});
   window.remember(pa, t, generation);
   hops = t.hops;
   return {t.block, t.target, t.read_only, t.is_ok(), t.rights, t.host, t.ram, t.offset};
@@ -48,7 +49,7 @@ bool Mmu::Inside::attach_memory(const Request& request, FillGuard& guard, const 
   u64 pa = mapping.at(out.va);
   Access access = request.purpose.access;
   Provenance hops;
-  Behind b = look_behind(request, pa, privileged, hops);
+  Behind b = look_behind(request, pa, mapping.leaf.ns, privileged, hops);
   out.leaf = mapping.leaf;
   out.leaf.target = u8(b.target);
   out.leaf.hops = u8(hops.size());

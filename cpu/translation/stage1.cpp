@@ -40,19 +40,21 @@ Leaf decode_leaf(const RegimeControls& c, const VaRange& range, u64 v, const Tab
   // With hardware management of dirty state, DBM makes a clean page writable.
   bool clean = c.hardware_dirty && bit(v, d::kDbm) && (ap & 2);
   if (clean) ap &= 1;
+  if (!c.has_el0()) ap &= 2;
   if (!range.ignore_limits) {
     if (limits.no_el0) ap &= 2;
     if (limits.read_only) ap |= 2;
   }
   leaf.ap = u8(ap & 3);
   leaf.clean = clean && !(ap & 2);
-  leaf.pxn = bit(v, d::kPxn) || (limits.pxn && !range.ignore_limits);
   leaf.uxn = bit(v, d::kUxn) || (limits.uxn && !range.ignore_limits);
+  leaf.pxn = c.has_el0() ? bit(v, d::kPxn) || (limits.pxn && !range.ignore_limits) : leaf.uxn;
   leaf.guarded = bit(v, d::kGuarded);
   leaf.attr_index = u8(extract(v, d::kAttrIndex, 3) & 7);
   leaf.sh = u8(extract(v, d::kSh, 2) & 3);
-  leaf.not_global = bit(v, d::kNg);
-  leaf.ns = bit(v, d::kNs);
+  // What the Secure state reads from Non-secure tables is never global.
+  leaf.not_global = c.has_el0() && (bit(v, d::kNg) || (limits.ns && c.world.secure()));
+  leaf.ns = limits.ns || bit(v, d::kNs);
   leaf.granule = range.granule.bits;
   return leaf;
 }
@@ -86,7 +88,8 @@ bool check_leaf(const RegimeControls& c, const Leaf& leaf, u8 level, const Purpo
   if (p.unaligned && !instruction && (leaf.flat || is_device(mair_attribute(c.mair, leaf.attr_index))))
     return fail(fault, Fault::Kind::Alignment, 0);
   Access rights = rights_of(leaf, p.privilege, c.wxn);
-  if (allows(rights, p.access)) return true;
+  bool refused = instruction && c.secure_fetch_only && leaf.ns;
+  if (allows(rights, p.access) && !refused) return true;
   // WnR of an atomic: 0 when a read would have faulted in the same way.
   fault.write =
       allows(p.access, Access::Write) && (p.access == Access::Write || allows(rights, Access::Read));
@@ -98,6 +101,7 @@ bool Stage1Walker::flat(const RegimeControls& c, u64 va, Mapping& out, Fault& fa
   out = {};
   out.input = {0, ones(c.pa_bits)};
   out.leaf.flat = 1;
+  out.leaf.ns = !c.world.secure();
   out.leaf.granule = 12;
   return true;
 }
@@ -105,7 +109,8 @@ bool Stage1Walker::flat(const RegimeControls& c, u64 va, Mapping& out, Fault& fa
 // The first table: of the range, or the deepest one that the walk cache knows.
 bool Stage1Walker::begin(const RegimeControls& c, u64 va, Cursor& at, Fault& fault) const {
   const VaRange& r = c.range_of(va);
-  if (!r.usable || r.walks_disabled || u64(i64(va) >> r.input_bits) != (bit(va, 55) ? ~u64{0} : 0))
+  u64 upper_bits = &r == &c.range[1] ? ~u64{0} : 0;
+  if (!r.usable || r.walks_disabled || u64(i64(va) >> r.input_bits) != upper_bits)
     return fail(fault, Fault::Kind::Translation, 0);
   at.range = &r;
   WalkCache::Key key{c.world.value, c.vmid, c.asid};
@@ -119,6 +124,7 @@ bool Stage1Walker::begin(const RegimeControls& c, u64 va, Cursor& at, Fault& fau
   at.level = r.start_level;
   at.table = {};
   at.table.address = r.table();
+  at.table.limits.ns = !c.world.secure();
   if (at.table.address >> c.output_bits) return fail(fault, Fault::Kind::AddressSize, 0);
   return true;
 }
@@ -132,16 +138,17 @@ bool Stage1Walker::read(const RegimeControls& c, u64 va, Intent intent, Cursor& 
   reads_++;
   if (at.table.host) {
     at.host = at.table.host + offset;
-  } else if (window_.covers(at.address, 8)) {
-    at.host = window_.host(at.address);
+  } else if (RamWindow& window = memory_.window(at.table.limits.ns); window.covers(at.address, 8)) {
+    at.host = window.host(at.address);
   } else {
-    u64 generation = window_.generation();
-    Translation t = translate({memory_, at.address, 8, Access::Read, attrs(c), intent});
+    bool ns = at.table.limits.ns;
+    u64 generation = window.generation();
+    Translation t = translate({memory_.space(ns), at.address, 8, Access::Read, attrs(ns), intent});
     // A table in device memory is not read: CONSTRAINED UNPREDICTABLE, an external abort as from a bus that
     // refuses.
     if (!t.is_ok() || !t.host || t.length < 8) return fail(fault, Fault::Kind::ExternalOnWalk, at.level);
     at.host = t.host;
-    window_.remember(at.address, t, generation);
+    window.remember(at.address, t, generation);
   }
   at.value = load_descriptor(at.host, c.big_endian);
   return true;
@@ -172,11 +179,12 @@ bool Stage1Walker::descend(const RegimeControls& c, u64 va, Intent intent, FillG
 // Where the next table is in host memory, for this walk and for others.
 void Stage1Walker::find_table(const RegimeControls& c, u64 va, FillGuard& guard, Cursor& at) {
   u64 address = at.table.address, size = u64{1} << at.range->granule.bits;
-  if (window_.covers(address, size)) {
+  bool ns = at.table.limits.ns;
+  if (RamWindow& window = memory_.window(ns); window.covers(address, size)) {
     if (!guard.still_valid(Provenance{})) return;
-    at.table.host = window_.host(address);
+    at.table.host = window.host(address);
   } else {
-    Translation t = translate({memory_, address, 8, Access::Read, attrs(c), Intent::Prefetch});
+    Translation t = translate({memory_.space(ns), address, 8, Access::Read, attrs(ns), Intent::Prefetch});
     if (!t.is_ok() || t.target != Translation::Target::Ram || t.block.last - address < size - 1 ||
         !guard.still_valid(t.hops))
       return;
@@ -187,7 +195,8 @@ void Stage1Walker::find_table(const RegimeControls& c, u64 va, FillGuard& guard,
 
 // Changes the descriptor that was read to `wanted`, if it is still what was read.
 Stage1Walker::Step Stage1Walker::update(const RegimeControls& c, const Cursor& at, u64 wanted, Fault& fault) {
-  Translation t = translate({memory_, at.address, 8, Access::ReadWrite, attrs(c), Intent::Access});
+  bool ns = at.table.limits.ns;
+  Translation t = translate({memory_.space(ns), at.address, 8, Access::ReadWrite, attrs(ns), Intent::Access});
   if (!t.is_ok() || t.target != Translation::Target::Ram || t.length < 8) {
     bool refused = t.result.status == MemTxResult::Status::AccessError;
     fail(fault, refused ? Fault::Kind::ExternalOnWalk : Fault::Kind::AtomicUpdate, at.level);

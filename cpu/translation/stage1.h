@@ -34,8 +34,7 @@ bool check_leaf(const RegimeControls& controls, const Leaf& leaf, u8 level, cons
 
 class Stage1Walker {
  public:
-  Stage1Walker(const AddressSpace& memory, RamWindow& window, u16 pe_number)
-      : memory_(memory), window_(window), number_(pe_number) {}
+  Stage1Walker(PhysicalMemory& memory, u16 pe_number) : memory_(memory), number_(pe_number) {}
 
   // Translates `va` (canonical: without tag) while stage 1 is on. Updates the Access flag and the dirty state
   // where TCR says so and the purpose is not a debugger's. `guard`: begun before; without one, nothing is
@@ -60,12 +59,9 @@ class Stage1Walker {
   void find_table(const RegimeControls& controls, u64 va, FillGuard& guard, Cursor& cursor);
   bool read(const RegimeControls& controls, u64 va, Intent intent, Cursor& cursor, Fault& fault);
   Step update(const RegimeControls& controls, const Cursor& cursor, u64 wanted, Fault& fault);
-  MemTxAttrs attrs(const RegimeControls& c) const {
-    return MemTxAttrs::walk(number_, c.world.value & World::kSecure ? PaSpace::Secure : PaSpace::NonSecure);
-  }
+  MemTxAttrs attrs(bool ns) const { return MemTxAttrs::walk(number_, PhysicalMemory::name(ns)); }
 
-  const AddressSpace& memory_;
-  RamWindow& window_;
+  PhysicalMemory& memory_;
   const u16 number_;
   WalkCache cache_;
   u64 walks_ = 0, reads_ = 0;

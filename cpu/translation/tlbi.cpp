@@ -10,7 +10,8 @@ using enum TlbiDomain;
 
 constexpr SysregId id_of(unsigned op1, unsigned crm, unsigned op2) { return {1, op1, 8, crm, op2}; }
 
-// The rows of the EL2 and EL3 regimes wait for those Exception levels: cpu/sysreg decides what is decoded.
+// The rows of the EL2 regime wait for that Exception level: cpu/sysreg decides what is decoded. Without it
+// there is one VMID, and ALLE1 is VMALLE1 of the Security state that SCR_EL3.NS names.
 // clang-format off
 constexpr TlbiRow kRows[] = {
     // name           encoding         regime        kind       domain last  range
@@ -44,12 +45,27 @@ constexpr TlbiRow kRows[] = {
     {"VAAE1",      id_of(0, 7, 3), Regime::El10, VaAnyAsid, Local, false, false},
     {"VALE1",      id_of(0, 7, 5), Regime::El10, Va,        Local, true,  false},
     {"VAALE1",     id_of(0, 7, 7), Regime::El10, VaAnyAsid, Local, true,  false},
+    {"ALLE1OS",      id_of(4, 1, 4), Regime::El10, All,     Outer, false, false},
+    {"VMALLS12E1OS", id_of(4, 1, 6), Regime::El10, All,     Outer, false, false},
+    {"ALLE1IS",      id_of(4, 3, 4), Regime::El10, All,     Inner, false, false},
+    {"VMALLS12E1IS", id_of(4, 3, 6), Regime::El10, All,     Inner, false, false},
+    {"ALLE1",        id_of(4, 7, 4), Regime::El10, All,     Local, false, false},
+    {"VMALLS12E1",   id_of(4, 7, 6), Regime::El10, All,     Local, false, false},
     {"ALLE2IS",    id_of(4, 3, 0), Regime::El2,  All,       Inner, false, false},
     {"VAE2IS",     id_of(4, 3, 1), Regime::El2,  VaAnyAsid, Inner, false, false},
     {"VALE2IS",    id_of(4, 3, 5), Regime::El2,  VaAnyAsid, Inner, true,  false},
     {"ALLE2",      id_of(4, 7, 0), Regime::El2,  All,       Local, false, false},
     {"VAE2",       id_of(4, 7, 1), Regime::El2,  VaAnyAsid, Local, false, false},
     {"VALE2",      id_of(4, 7, 5), Regime::El2,  VaAnyAsid, Local, true,  false},
+    {"ALLE3OS",    id_of(6, 1, 0), Regime::El3,  All,       Outer, false, false},
+    {"VAE3OS",     id_of(6, 1, 1), Regime::El3,  VaAnyAsid, Outer, false, false},
+    {"VALE3OS",    id_of(6, 1, 5), Regime::El3,  VaAnyAsid, Outer, true,  false},
+    {"RVAE3IS",    id_of(6, 2, 1), Regime::El3,  VaAnyAsid, Inner, false, true},
+    {"RVALE3IS",   id_of(6, 2, 5), Regime::El3,  VaAnyAsid, Inner, true,  true},
+    {"RVAE3OS",    id_of(6, 5, 1), Regime::El3,  VaAnyAsid, Outer, false, true},
+    {"RVALE3OS",   id_of(6, 5, 5), Regime::El3,  VaAnyAsid, Outer, true,  true},
+    {"RVAE3",      id_of(6, 6, 1), Regime::El3,  VaAnyAsid, Local, false, true},
+    {"RVALE3",     id_of(6, 6, 5), Regime::El3,  VaAnyAsid, Local, true,  true},
     {"ALLE3IS",    id_of(6, 3, 0), Regime::El3,  All,       Inner, false, false},
     {"VAE3IS",     id_of(6, 3, 1), Regime::El3,  VaAnyAsid, Inner, false, false},
     {"VALE3IS",    id_of(6, 3, 5), Regime::El3,  VaAnyAsid, Inner, true,  false},
@@ -152,7 +168,7 @@ bool decode_tlbi(const TlbiRow& row, u64 xt, const RegimeControls& c, const CpuM
   op = {};
   op.kind = row.kind;
   op.last_level = row.last_level;
-  op.world = World::of(row.regime, c.world.value & World::kSecure, true);
+  op.world = World::of(row.regime, c.world.secure(), true);
   op.vmid = c.vmid;
   op.asid = u16(xt >> 48) & c.asid_mask;
   if (row.kind == All || row.kind == Asid) return true;

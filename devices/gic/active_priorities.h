@@ -43,7 +43,21 @@ class ActivePriorities {
     find_running();
   }
 
+  // The Non-secure view of a GIC with two Security states: the levels of priorities from 0x80 on.
+  u32 read_upper_half(unsigned n) const {
+    return registers() == 1      ? words_[0] >> half_of_one()
+           : n < registers() / 2 ? words_[n + registers() / 2]
+                                 : 0;
+  }
+  void write_upper_half(unsigned n, u32 value) {
+    if (registers() == 1)
+      write(0, (words_[0] & ((u32{1} << half_of_one()) - 1)) | value << half_of_one());
+    else if (n < registers() / 2)
+      write(n + registers() / 2, value);
+  }
+
  private:
+  unsigned half_of_one() const { return (1u << (8 - shift_)) / 2; }
   void find_running() {
     running_ = kIdle;
     for (unsigned w = registers(); w-- > 0;)

@@ -55,6 +55,11 @@ void Gicv2::reset_cpu_interface(unsigned pe) {
   parts_->core.reset_cpu_interface(parts_->core.pes.at(pe));
 }
 
+void Gicv2::reset_for_non_secure(bool yes) {
+  std::lock_guard held{parts_->core.mutex};
+  parts_->core.reset_non_secure = yes;
+}
+
 std::string Gicv2::describe() {
   Gicv2Core& core = parts_->core;
   std::lock_guard held{core.mutex};

@@ -1,7 +1,8 @@
-// devices/gic/gicv2.h: Generic Interrupt Controller v2 (Arm IHI 0048B.b), without Security Extensions.
-// Wiring: distributor() 4 KiB (virt gives it 64 KiB), cpu_interface() 8 KiB, banked by the accessing PE
-// (attrs.initiator); SPI and PPI lines in, irq and fiq out. Interrupt groups exist; Group 0 is signalled as
-// FIQ when GICC_CTLR.FIQEn is set.
+// devices/gic/gicv2.h: Generic Interrupt Controller v2 (Arm IHI 0048B.b), with or without Security
+// Extensions. Wiring: distributor() 4 KiB (virt gives it 64 KiB), cpu_interface() 8 KiB, banked by the
+// accessing PE (attrs.initiator) and, with Security Extensions, by the Security state of the access
+// (attrs.space); SPI and PPI lines in, irq and fiq out. Group 0 is signalled as FIQ when GICC_CTLR.FIQEn is
+// set.
 #pragma once
 #include <memory>
 
@@ -14,7 +15,8 @@ class Gicv2 final : public InterruptController {
   struct Config {
     unsigned pes = 1;            // 1..8
     unsigned spis = 256;         // 0..988
-    unsigned priority_bits = 8;  // 4..8
+    unsigned priority_bits = 8;  // 4..8; with Security Extensions 5..8
+    bool security = false;       // Security Extensions
   };
   static constexpr u64 kDistributorSize = 0x1000;
   static constexpr u64 kCpuInterfaceSize = 0x2000;
@@ -31,6 +33,7 @@ class Gicv2 final : public InterruptController {
   MmioDevice& cpu_interface();
   void reset() override;
   void reset_cpu_interface(unsigned pe) override;
+  void reset_for_non_secure(bool yes) override;
   std::string describe() override;
 
  private:

@@ -12,7 +12,8 @@ constexpr u32 kSgis = 0xffff;
 }  // namespace
 
 Gicv2Core::Gicv2Core(Gicv2::Config config)
-    : lines(32 + std::min(config.spis, kSpecialIntid - 32)),
+    : security(config.security),
+      lines(32 + std::min(config.spis, kSpecialIntid - 32)),
       words((lines + 31) / 32),
       preemption_bits(std::min(std::clamp(config.priority_bits, 4u, 8u), 7u)),
       priority_mask(u8(0xff << (8 - std::clamp(config.priority_bits, 4u, 8u)))),
@@ -38,12 +39,17 @@ void Gicv2Core::reset() {
   }
   if (uniprocessor()) target.fill(1);
   for (unsigned w = 1; w < words; w++) spi[w].reset(0);
+  if (security && reset_non_secure) {
+    for (Pe& pe : pes) pe.own.group = ~u32{0};
+    for (IrqWord& word : spi) word.group = ~u32{0};
+  }
   for (Pe& pe : pes) reset_cpu_interface(pe);
 }
 
 void Gicv2Core::reset_cpu_interface(Pe& pe) {
   pe.ctlr = 0;
-  pe.pmr = 0;
+  // A Non-secure write of GICC_PMR counts only while the mask is in the Non-secure half.
+  pe.pmr = security && reset_non_secure ? 0x80 : 0;
   pe.bpr = min_bpr;
   pe.abpr = u8(min_bpr + 1);
   for (ActivePriorities& a : pe.active) a.clear();
@@ -99,6 +105,12 @@ void Gicv2Core::set_sgi_sources(unsigned n, unsigned intid, u8 sources) {
   pe.sgi_sources[intid] = sources;
   pe.own.latch = u32(deposit(pe.own.latch, intid, 1, sources != 0));
   word_changed(n, 0, before);
+}
+
+// Other initiators than PEs see what PE 0 sees.
+Gicv2View Gicv2Core::view(const MemTxAttrs& attrs) const {
+  bool is_pe = attrs.initiator.kind == Initiator::Kind::Pe && attrs.initiator.number < pes.size();
+  return {is_pe ? attrs.initiator.number : 0u, security && attrs.space != PaSpace::Secure};
 }
 
 void Gicv2Core::rescan_all() {

@@ -12,6 +12,16 @@
 
 namespace sluice {
 
+// Whose registers an access sees: the PE, and in a GIC with Security Extensions the Security state.
+struct Gicv2View {
+  unsigned pe;
+  bool ns = false;  // a Non-secure access: Group 0 is hidden, priorities are shifted
+};
+
+// The Non-secure view of priorities (IHI 0048B 3.8.1): the lower half of the range, as if it were all of it.
+constexpr u8 non_secure_priority(u8 priority) { return priority & 0x80 ? u8(priority << 1) : 0; }
+constexpr u8 from_non_secure_priority(u8 view) { return u8(0x80 | view >> 1); }
+
 struct Gicv2Core {
   static constexpr unsigned kMaxPes = 8;
   static constexpr unsigned kWords = 32;
@@ -24,8 +34,8 @@ struct Gicv2Core {
     std::array<u8, 16> sgi_sources{};  // one bit per sending PE
     std::array<u32, kWords> targeted{};
     // CPU interface
-    u32 ctlr = 0;  // GICC_CTLR
-    u8 pmr = 0, bpr = 0, abpr = 0;
+    u32 ctlr = 0;                            // GICC_CTLR, the Secure copy
+    u8 pmr = 0, bpr = 0, abpr = 0;           // abpr is the Non-secure copy of GICC_BPR
     std::array<ActivePriorities, 2> active;  // GICC_APR<n> (Group 0), GICC_NSAPR<n> (Group 1)
     // Derived
     IrqKey best = kNoIrq;
@@ -50,6 +60,13 @@ struct Gicv2Core {
   void reordered(unsigned pe, unsigned word, u32 mask);
   void set_target(unsigned intid, u8 pe_mask);
   void send_sgi(unsigned from, unsigned to, unsigned intid);
+  bool is_group1(unsigned pe, unsigned intid) { return bit(word_of(pe, intid).group, intid % 32); }
+  Gicv2View view(const MemTxAttrs& attrs) const;
+  // Which bits of a word an access may see.
+  u32 visible(const Gicv2View& v, unsigned word) {
+    return present[word] & (v.ns ? word_of(v.pe, word * 32).group : ~u32{0});
+  }
+  bool hides(const Gicv2View& v, unsigned intid) { return v.ns && !is_group1(v.pe, intid); }
   void set_sgi_sources(unsigned pe, unsigned intid, u8 sources);
   void rescan_all();
 
@@ -68,6 +85,8 @@ struct Gicv2Core {
   }
 
   std::mutex mutex;
+  const bool security;
+  bool reset_non_secure = false;
   const unsigned lines, words;
   const unsigned preemption_bits;
   const u8 priority_mask, min_bpr;
@@ -84,12 +103,22 @@ struct Gicv2Core {
   u32 live_ = 0;  // words with deliverable SPIs
 };
 
-// GICC_CTLR, in a GIC without Security Extensions.
+// GICC_CTLR: in a GIC without Security Extensions, or the Secure copy.
 namespace gicc_ctlr {
 inline constexpr u32 kEnableGrp0 = 1 << 0, kEnableGrp1 = 1 << 1, kAckCtl = 1 << 2, kFiqEn = 1 << 3,
                      kCbpr = 1 << 4;
 inline constexpr u32 kBypassDisable = 0xf << 5, kEoiMode = 1 << 9;
-inline constexpr u32 kWritable = 0x3ff;
+inline constexpr u32 kEoiModeNs = 1 << 10;  // with Security Extensions
+inline constexpr u32 kWritable = 0x3ff, kSecureWritable = 0x7ff;
+// The Non-secure copy, at the positions of the Secure one.
+inline constexpr u32 kBypassDisableGrp1 = 3 << 7;
+constexpr u32 non_secure(u32 ctlr) {
+  return (ctlr & kEnableGrp1) >> 1 | (ctlr & kBypassDisableGrp1) >> 2 | (ctlr & kEoiModeNs) >> 1;
+}
+constexpr u32 with_non_secure(u32 ctlr, u32 v) {
+  constexpr u32 kTheirs = kEnableGrp1 | kBypassDisableGrp1 | kEoiModeNs;
+  return (ctlr & ~kTheirs) | ((v & 1) << 1 | (v & (3 << 5)) << 2 | (v & (1 << 9)) << 1);
+}
 }  // namespace gicc_ctlr
 
 }  // namespace sluice

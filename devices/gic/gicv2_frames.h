@@ -14,12 +14,13 @@ class Gicv2Distributor final : public MmioDevice {
   MemTxResult write(u64 offset, unsigned size, u64 value, MemTxAttrs attrs) override;
 
  private:
-  u8 read_byte(unsigned pe, u32 offset);
-  void write_byte(unsigned pe, u32 offset, u8 value);
-  u32 read32(unsigned pe, u32 offset);
-  void write32(unsigned pe, u32 offset, u32 value);
-  void write_bitmap(unsigned pe, u32 offset, u32 value);
-  void write_sgir(unsigned pe, u32 value);
+  u8 read_byte(Gicv2View v, u32 offset);
+  void write_byte(Gicv2View v, u32 offset, u8 value);
+  u32 read32(Gicv2View v, u32 offset);
+  void write32(Gicv2View v, u32 offset, u32 value);
+  void write_ctlr(Gicv2View v, u32 value);
+  void write_bitmap(Gicv2View v, u32 offset, u32 value);
+  void write_sgir(Gicv2View v, u32 value);
   Gicv2Core& core_;
 };
 
@@ -33,13 +34,18 @@ class Gicv2CpuInterface final : public MmioDevice {
   MemTxResult write(u64 offset, unsigned size, u64 value, MemTxAttrs attrs) override;
 
  private:
-  enum class Alias : u8 { No, Yes };  // GICC_AIAR and its siblings address Group 1
-  u32 read32(unsigned pe, u32 offset, Intent intent);
-  void write32(unsigned pe, u32 offset, u32 value);
+  // The group that an access is for: GICC_AIAR and its siblings address Group 1, and so do all Non-secure
+  // accesses; the others are the Secure ones, or those of a GIC without Security Extensions.
+  enum class Alias : u8 { No, Yes };
+  u32 read32(Gicv2View v, u32 offset, Intent intent);
+  u32 read_non_secure(unsigned pe, u32 offset, Intent intent);
+  void write32(Gicv2View v, u32 offset, u32 value);
+  void write_non_secure(unsigned pe, u32 offset, u32 value);
   u32 highest_pending(unsigned pe, Alias alias);
   u32 acknowledge(unsigned pe, Alias alias);
-  void end_of_interrupt(unsigned pe, u32 value, Alias alias);
-  void deactivate(unsigned pe, u32 value);
+  void end_of_interrupt(Gicv2View v, u32 value, Alias alias);
+  void deactivate(Gicv2View v, u32 value);
+  bool splits_eoi(Gicv2View v) const;
   Gicv2Core& core_;
 };
 

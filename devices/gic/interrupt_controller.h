@@ -23,6 +23,10 @@ class InterruptController {
   virtual void reset() = 0;
   // The CPU interface of a PE that is reset or powered up on its own (PSCI CPU_ON).
   virtual void reset_cpu_interface(unsigned pe) = 0;
+  // Whether reset() leaves a controller with two Security states as Secure firmware leaves it for a
+  // Non-secure kernel: every interrupt in Non-secure Group 1. At first it does not. Takes effect at the next
+  // reset().
+  virtual void reset_for_non_secure(bool) {}
   // For `info irq`: what is pending and active, and where it goes.
   virtual std::string describe() = 0;
 };

@@ -80,9 +80,9 @@ struct IrqWord {
   }
 
   // ICFGR: two bits for each of the 16 interrupts of one half of the word; bit 1 of each = edge-triggered.
-  u32 read_icfgr(unsigned half) const {
+  u32 read_icfgr(unsigned half, u32 visible = ~u32{0}) const {
     u32 value = 0;
-    for (unsigned i = 0; i < 16; i++) value |= u32(bit(edge, half * 16 + i)) << (2 * i + 1);
+    for (unsigned i = 0; i < 16; i++) value |= u32(bit(edge & visible, half * 16 + i)) << (2 * i + 1);
     return value;
   }
   void write_icfgr(unsigned half, u32 value, u32 present) {

@@ -2,7 +2,7 @@
 // DDI 0487 (AArch64.S1Walk and what follows it) in the manual's own order and with nothing shared.
 #include <gtest/gtest.h>
 
-#include "tests/support/mmu_world.h"
+#include "tests/support/secure_world.h"
 
 namespace sluice::test {
 namespace {
@@ -15,6 +15,8 @@ struct Inputs {
   bool pan, uao, unprivileged;
   Access access;
   bool unaligned;
+  // With el 3 the registers are EL3's. `secure` is the Security state of EL1 and EL0.
+  bool secure, sif;
   bool operator==(const Inputs&) const = default;
 };
 struct Outcome {
@@ -22,16 +24,20 @@ struct Outcome {
   unsigned level = 0;
   bool write = false;
   u64 pa = 0;
+  bool ns = true;  // the physical address space of pa
 };
 
-// The oracle. `memory` returns the 8 bytes at a PA, or nullptr.
+// The oracle. `memory` returns the 8 bytes at a PA of a space, or nullptr.
 class Oracle {
  public:
-  Oracle(const Inputs& in, std::function<u64*(u64)> memory) : in_(in), memory_(std::move(memory)) {}
+  Oracle(const Inputs& in, std::function<u64*(u64, bool ns)> memory) : in_(in), memory_(std::move(memory)) {}
 
   Outcome run() {
     bool fetch = in_.access == Access::Execute;
     as_el0_ = in_.el == 0 || (in_.unprivileged && !in_.uao && !fetch);
+    ns_ = !in_.secure && in_.el != 3;
+    secure_ = !ns_;
+    if (in_.el == 3) return run_el3();
     unsigned half = in_.va >> 55 & 1;
     u64 va = in_.va;
     bool tbi = in_.tcr >> (37 + half) & 1;
@@ -41,7 +47,7 @@ class Oracle {
     if (!(in_.sctlr & 1)) {
       if (va >> 48) return fault(Kind::AddressSize, 0);
       if (!fetch && in_.unaligned) return fault(Kind::Alignment, 0);
-      return {.pa = va};
+      return {.pa = va, .ns = ns_};
     }
     if (as_el0_ && (in_.tcr >> (55 + half) & 1)) return fault(Kind::Translation, 0);
     unsigned tsz = in_.tcr >> (half ? 16 : 0) & 63;
@@ -64,12 +70,42 @@ class Oracle {
   }
 
  private:
+  // One range, one privilege level; TCR_EL3 has its own layout.
+  Outcome run_el3() {
+    bool fetch = in_.access == Access::Execute;
+    one_level_ = true;
+    u64 va = in_.va;
+    bool tbi = in_.tcr >> 20 & 1;
+    if (fetch && (in_.tcr >> 29 & 1)) tbi = false;
+    if (tbi && !(va >> 55 & 1)) va &= ~(u64{0xff} << 56);
+    if (!fetch && in_.unaligned && (in_.sctlr & 2)) return fault(Kind::Alignment, 0);
+    if (!(in_.sctlr & 1)) {
+      if (va >> 48) return fault(Kind::AddressSize, 0);
+      if (!fetch && in_.unaligned) return fault(Kind::Alignment, 0);
+      return {.pa = va, .ns = false};
+    }
+    unsigned tsz = in_.tcr & 63, tg = in_.tcr >> 14 & 3;
+    page_bits_ = tg == 1 ? 16 : tg == 2 ? 14 : 12;
+    if (tsz < 16 || tsz > 39) return fault(Kind::Translation, 0);
+    input_bits_ = 64 - tsz;
+    if (va >> input_bits_) return fault(Kind::Translation, 0);
+    va_ = va;
+    hpd_ = in_.tcr >> 24 & 1;
+    constexpr unsigned sizes[] = {32, 36, 40, 42, 44, 48, 48, 48};
+    output_bits_ = sizes[in_.tcr >> 16 & 7];
+    unsigned level = 3, resolved = page_bits_;
+    while (resolved + page_bits_ - 3 < input_bits_) resolved += page_bits_ - 3, level--;
+    u64 base = in_.ttbr[0] & 0xffffffffffff;
+    base &= ~((u64{8} << (input_bits_ - resolved)) - 1);
+    if (base >> output_bits_) return fault(Kind::AddressSize, 0);
+    return walk(level, base, resolved, input_bits_ - resolved, 0);
+  }
   Outcome fault(Kind kind, unsigned level) const { return {kind, level, in_.access == Access::Write, 0}; }
   // One level: `low` bits are below this level's index, which has `count` bits. tables: APTable, XNTable,
   // PXNTable so far.
   Outcome walk(unsigned level, u64 table, unsigned low, unsigned count, unsigned tables) {
     u64 index = va_ >> low & ((u64{1} << count) - 1);
-    u64* where = memory_(table + index * 8);
+    u64* where = memory_(table + index * 8, ns_);
     if (!where) return fault(Kind::ExternalOnWalk, level);
     bool ee = in_.sctlr >> 25 & 1;
     u64 raw = ee ? __builtin_bswap64(*where) : *where;
@@ -77,18 +113,23 @@ class Oracle {
     if (type == 3 && level < 3) {
       u64 next = raw & 0xffffffffffff & ~((u64{1} << page_bits_) - 1);
       if (next >> output_bits_) return fault(Kind::AddressSize, level);
+      ns_ = ns_ || (raw >> 63 & 1);  // NSTable; without effect outside of the Secure state, where it is so
       return walk(level + 1, next, low - (page_bits_ - 3), page_bits_ - 3, tables | unsigned(raw >> 59 & 15));
     }
     bool leaf = level == 3 ? type == 3 : type == 1 && (level == 2 || (level == 1 && page_bits_ == 12));
     if (!leaf) return fault(Kind::Translation, level);
     u64 output = raw & 0xffffffffffff & ~((u64{1} << low) - 1);
     if (output >> output_bits_) return fault(Kind::AddressSize, level);
-    Outcome result = finish(level, raw, tables, where);
+    bool ns = ns_ || (raw >> 5 & 1);
+    Outcome result = finish(level, raw, tables, where, ns);
+    result.ns = ns;
     result.pa = output | (va_ & ((u64{1} << low) - 1));
     return result;
   }
-  Outcome finish(unsigned level, u64 raw, unsigned tables, u64* where) {
-    bool ha = in_.tcr >> 39 & 1, hd = ha && (in_.tcr >> 40 & 1), writes = allows(in_.access, Access::Write);
+  Outcome finish(unsigned level, u64 raw, unsigned tables, u64* where, bool ns) {
+    unsigned ha_bit = one_level_ ? 21 : 39;
+    bool ha = in_.tcr >> ha_bit & 1, hd = ha && (in_.tcr >> (ha_bit + 1) & 1),
+         writes = allows(in_.access, Access::Write);
     if (!(raw >> 10 & 1) && !ha) return fault(Kind::AccessFlag, level);
     bool fetch = in_.access == Access::Execute;
     unsigned attribute = in_.mair >> ((raw >> 2 & 7) * 8) & 0xff;
@@ -111,6 +152,11 @@ class Oracle {
     if (wxn) el1.x = el1.x && !el1.w, el0.x = el0.x && !el0.w;
     if (in_.pan && el0.r) el1.r = el1.w = false;
     auto mine = as_el0_ ? el0 : el1;
+    if (one_level_) {  // AP[2], XN in bit 54; the rest is RES0 or RES1
+      mine = {true, !ap2, !uxn};
+      if (wxn) mine.x = mine.x && !mine.w;
+    }
+    if (secure_ && ns && in_.sif) mine.x = false;
     bool reads = allows(in_.access, Access::Read);
     if (fetch ? !mine.x : (reads && !mine.r) || (writes && !mine.w)) {
       Outcome o = fault(Kind::Permission, level);
@@ -124,9 +170,9 @@ class Oracle {
   }
 
   const Inputs in_;
-  std::function<u64*(u64)> memory_;
+  std::function<u64*(u64, bool)> memory_;
   unsigned page_bits_ = 12, input_bits_ = 48, output_bits_ = 48;
-  bool as_el0_ = false, hpd_ = false;
+  bool as_el0_ = false, hpd_ = false, one_level_ = false, ns_ = true, secure_ = false;
   u64 va_ = 0;
 };
 
@@ -178,10 +224,16 @@ u64 random_va(Random& r, u64 tcr) {
   return va;
 }
 
+u64 random_tcr_el3(Random& r) {
+  return (r.chance(90) ? r.between(16, 39) : r.below(64)) | r.below(4) << 14 |
+         (r.chance(60) ? u64{5} : r.below(8)) << 16 | u64(r.chance(40)) << 20 | r.below(4) << 21 |
+         u64(r.chance(30)) << 24 | u64(r.chance(40)) << 29;
+}
+
 class WalkerTest : public testing::Test {
  protected:
-  MmuMachine machine;
-  MmuPe pe{machine};
+  SecureMachine machine;
+  SecurePe pe{machine};
   Participant::Running running{pe.participant};
 
   void fill(Random& r, bool contiguous, bool big_endian) {
@@ -189,14 +241,22 @@ class WalkerTest : public testing::Test {
       u64 v = random_descriptor(r, contiguous);
       if (big_endian) v = __builtin_bswap64(v);
       std::memcpy(machine.ram->host() + offset, &v, 8);
+      v = random_descriptor(r, contiguous);
+      if (big_endian) v = __builtin_bswap64(v);
+      std::memcpy(machine.secure_ram->host() + offset, &v, 8);
     }
   }
-  u64* memory(u64 pa) {
-    return pa >= kRamBase && pa < kRamBase + kRamSize ? reinterpret_cast<u64*>(machine.at(pa)) : nullptr;
+  u64* memory(u64 pa, bool ns) {
+    if (pa < kRamBase || pa >= kRamBase + kRamSize) return nullptr;
+    return reinterpret_cast<u64*>(ns ? machine.at(pa) : machine.secure_at(pa));
   }
+  // EL3, or EL1&0 of one of the worlds.
   Inputs random_registers(Random& r, bool big_endian) {
     Inputs in{};
-    in.tcr = random_tcr(r);
+    in.el = r.chance(30) ? 3 : 1;
+    in.secure = r.chance(50);
+    in.sif = r.chance(20);
+    in.tcr = in.el == 3 ? random_tcr_el3(r) : random_tcr(r);
     in.sctlr = u64(r.chance(98)) | u64(r.chance(5)) << 1 | u64(r.chance(30)) << 19 | u64(big_endian) << 25;
     in.mair = r.chance(50) ? 0x4400ff00ff00ff : random_word(r);
     for (u64& ttbr : in.ttbr) {
@@ -208,7 +268,8 @@ class WalkerTest : public testing::Test {
   }
   void random_access(Random& r, Inputs& in) {
     in.va = random_va(r, in.tcr);
-    in.el = unsigned(r.below(2));
+    if (in.el == 3 && r.chance(90)) in.va &= ones(48);
+    if (in.el != 3) in.el = unsigned(r.below(2));
     in.pan = r.chance(40);
     in.uao = r.chance(30);
     in.unprivileged = r.chance(20);
@@ -223,6 +284,15 @@ class WalkerTest : public testing::Test {
   }
   void apply_registers(const Inputs& in) {
     auto& s = pe.state.sysregs;
+    s[cpu::Slot::SCR_EL3] = in.sif ? cpu::scr::kSif : 0;
+    pe.go(in.el, !in.secure);
+    if (in.el == 3) {
+      s[cpu::Slot::TCR_EL3] = in.tcr;
+      s[cpu::Slot::MAIR_EL3] = in.mair;
+      s[cpu::Slot::TTBR0_EL3] = in.ttbr[0];
+      pe.set(cpu::Slot::SCTLR_EL3, in.sctlr);
+      return pe.tlbi_above(6, kTlbiLocal, kTlbiVmall);
+    }
     s[cpu::Slot::TCR_EL1] = in.tcr;
     s[cpu::Slot::MAIR_EL1] = in.mair;
     s[cpu::Slot::TTBR0_EL1] = in.ttbr[0];
@@ -234,10 +304,10 @@ class WalkerTest : public testing::Test {
     char line[400];
     std::snprintf(line, sizeof line,
                   "va %llx tcr %llx sctlr %llx mair %llx ttbr %llx %llx el %u pan %d uao %d unpriv %d access "
-                  "%d unaligned %d",
+                  "%d unaligned %d secure %d sif %d",
                   (unsigned long long)in.va, (unsigned long long)in.tcr, (unsigned long long)in.sctlr,
                   (unsigned long long)in.mair, (unsigned long long)in.ttbr[0], (unsigned long long)in.ttbr[1],
-                  in.el, in.pan, in.uao, in.unprivileged, int(in.access), in.unaligned);
+                  in.el, in.pan, in.uao, in.unprivileged, int(in.access), in.unaligned, in.secure, in.sif);
     return line;
   }
 
@@ -246,8 +316,8 @@ class WalkerTest : public testing::Test {
     u64* touched = nullptr;
     u64 before = 0, oracle_after = 0;
     std::vector<std::pair<u64*, u64>> seen;
-    Oracle oracle(in, [&](u64 pa) -> u64* {
-      u64* p = memory(pa);
+    Oracle oracle(in, [&](u64 pa, bool ns) -> u64* {
+      u64* p = memory(pa, ns);
       if (p) seen.emplace_back(p, *p);
       return p;
     });
@@ -285,7 +355,7 @@ class WalkerTest : public testing::Test {
         EXPECT_EQ(pe.fault.write, expected.write);
         EXPECT_EQ(pe.fault.va, in.va);
       } else if (in_ram) {
-        EXPECT_EQ(host, machine.at(expected.pa));
+        EXPECT_EQ(static_cast<void*>(host), static_cast<void*>(memory(expected.pa, expected.ns)));
       } else {
         EXPECT_EQ(host, nullptr);
       }
@@ -294,14 +364,17 @@ class WalkerTest : public testing::Test {
       EXPECT_EQ(*touched, oracle_after);
     }
     outcomes[unsigned(expected.kind)]++;
+    if (expected.kind == Kind::None) regimes[in.el == 3 ? 2 : in.secure]++;
   }
   std::map<unsigned, unsigned> outcomes;
+  unsigned regimes[3] = {};  // successes: Non-secure and Secure EL1&0, EL3
 
   // Every kind that the oracle can give has to have been met, or the test tests less than it says.
   void expect_coverage() {
     for (Kind k : {Kind::None, Kind::AddressSize, Kind::Translation, Kind::AccessFlag, Kind::Permission,
                    Kind::Alignment, Kind::ExternalOnWalk})
       EXPECT_GT(outcomes[unsigned(k)], 20u) << "kind " << unsigned(k);
+    for (unsigned n : regimes) EXPECT_GT(n, 200u);
   }
 };
 

@@ -49,19 +49,24 @@ struct MmuPe {
   cpu::Mmu mmu;
   cpu::Fault fault;
 
-  explicit MmuPe(MmuMachine& m, unsigned number = 0, std::string_view model_name = "max", bool direct = false)
+  // `secure`: the PE has EL3, and its Secure accesses go there.
+  explicit MmuPe(MmuMachine& m, unsigned number = 0, std::string_view model_name = "max", bool direct = false,
+                 AddressSpace* secure = nullptr)
       : machine(m),
-        model(*cpu::find_cpu_model(model_name)),
+        model(with_el3(*cpu::find_cpu_model(model_name), secure)),
         participant(m.hub, Participant::Kind::Pe, "pe" + std::to_string(number),
                     [this](const Invalidation& i) { mmu.apply(i); }),
-        mmu({state, model, soft_tlb, participant, m.seen(), u16(number), direct}) {
+        mmu({state, model, soft_tlb, participant, m.seen(), u16(number), direct, secure}) {
     mmu.update_context();
+  }
+  static cpu::CpuModel with_el3(cpu::CpuModel model, bool yes) {
+    if (yes) model.features = model.features.with({cpu::Feature::EL3});
+    return model;
   }
 
   // --- Registers ---
   void set(cpu::Slot slot, u64 value) {
     state.sysregs[slot] = value;
-    mmu.control_changed();
     mmu.update_context();
   }
   // Everything that a test usually wants: 48-bit ranges of 4 KiB granules, 16-bit ASIDs, attribute 0 Normal

@@ -17,14 +17,20 @@ namespace sluice::cpu {
 
 struct PeWorld : SemihostingHandler {
   static constexpr u64 kRam = 0x40000000, kRamSize = 1 << 20, kCode = kRam + 0x10000,
-                       kVectors = kRam + 0x20000;
+                       kVectors = kRam + 0x20000, kEl3Vectors = kRam + 0x30000, kSecureRam = 0x0e000000;
   static constexpr u32 kHlt = 0xd45e0000;  // HLT #0xf000: ends run()
 
-  explicit PeWorld(const char* cpu = "max", PeWiring wiring = {}) {
+  // `more`: Feature::EL3. The PE then starts at EL3, and has memory that only Secure accesses see.
+  explicit PeWorld(const char* cpu = "max", PeWiring wiring = {}, FeatureSet more = {}) {
     Topology::Transaction t(topology);
     t.add(*root, kRam, std::make_shared<RamRegion>("ram", ram));
+    t.add(*secure_root, 0, root, -1);
+    t.add(*secure_root, kSecureRam, std::make_shared<RamRegion>("secure ram", secure_ram));
     t.commit();
     wiring.model = *parse_cpu_option(cpu);
+    wiring.model.features = wiring.model.features.with(more);
+    wiring.secure_memory = &secure_space;
+    wiring.secure_timer = IrqLine{[this](bool level) { secure_timer_level = level; }};
     wiring.clock = &clock;
     wiring.hub = &hub;
     wiring.memory = &space;
@@ -36,9 +42,10 @@ struct PeWorld : SemihostingHandler {
     vcpu = std::make_unique<tcg::Vcpu>(*pe, pe->state(),
                                        tcg::Vcpu::Options{.accel = tcg::Vcpu::Accel::Interpreter});
     pe->attach_vcpu(vcpu.get());
-    pe->reset({.powered = true, .pc = kCode});
+    pe->reset({.powered = true, .pc = kCode, .el = u8(more.has(Feature::EL3) ? 3 : 1)});
     set("VBAR_EL1", kVectors);
-    for (u64 v = 0; v < 0x800; v += 4) put(kVectors + v, kHlt);
+    set("VBAR_EL3", kEl3Vectors);
+    for (u64 v = 0; v < 0x800; v += 4) put(kVectors + v, kHlt), put(kEl3Vectors + v, kHlt);
   }
   ~PeWorld() { pe->attach_vcpu(nullptr); }
 
@@ -67,6 +74,7 @@ struct PeWorld : SemihostingHandler {
     return s().x[0];
   }
   bool at_vector(u64 offset) const { return stopped_at == kVectors + offset; }
+  bool at_el3_vector(u64 offset) const { return stopped_at == kEl3Vectors + offset; }
 
   u64 get(const char* name) { return sysreg::peek(*pe, *sysreg::find(name)); }
   void set(const char* name, u64 value) { sysreg::poke(*pe, *sysreg::find(name), value); }
@@ -82,6 +90,10 @@ struct PeWorld : SemihostingHandler {
   std::shared_ptr<Container> root = std::make_shared<Container>("root", kWholeSpace);
   std::shared_ptr<GuestRam> ram = *GuestRam::create("ram", kRamSize);
   AddressSpace space{topology, "memory", root};
+  std::shared_ptr<Container> secure_root = std::make_shared<Container>("secure root", kWholeSpace);
+  std::shared_ptr<GuestRam> secure_ram = *GuestRam::create("secure ram", 1 << 16);
+  AddressSpace secure_space{topology, "secure memory", secure_root};
+  bool secure_timer_level = false;
   bool virtual_timer_level = false, physical_timer_level = false, pmu_level = false;
   u64 stopped_at = 0;
   std::unique_ptr<Pe> pe;
