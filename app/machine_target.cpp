@@ -8,6 +8,7 @@
 #include "app/key_values.h"
 #include "base/bits.h"
 #include "cpu/pstate.h"
+#include "machines/path_report.h"
 
 namespace sluice {
 namespace {
@@ -59,6 +60,26 @@ std::string MachineTarget::tlb(unsigned pe) {
 std::string MachineTarget::memory_map(unsigned pe) {
   std::string text;
   look_at(pe, [&](cpu::Pe& p) { text = p.mmu().describe_memory_map(); });
+  return text;
+}
+
+std::string MachineTarget::gates() { return describe_gates(board_.gates()); }
+std::string MachineTarget::iotlbs() { return describe_iotlbs(board_.gates(), kTlbLines); }
+
+std::optional<std::string> MachineTarget::path(const std::string& initiator, u64 address, char letter) {
+  auto start = find_initiator(board_, initiator);
+  if (!start) return std::nullopt;
+  const Access access = letter == 'w' ? Access::Write : letter == 'x' ? Access::Execute : Access::Read;
+  if (start->attrs.initiator.kind != Initiator::Kind::Pe)
+    return describe_path(board_, *start, address, access);
+  std::string text;
+  look_at(start->attrs.initiator.number, [&](cpu::Pe& p) {
+    const cpu::Mmu::Explanation stage1 = p.mmu().explain(address, access);
+    text = stage1.text;
+    if (!stage1.output) return;
+    start->attrs = stage1.attrs;
+    text += describe_path(board_, *start, *stage1.output, access);
+  });
   return text;
 }
 

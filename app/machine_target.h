@@ -40,6 +40,9 @@ class MachineTarget final : public MonitorTarget {
   std::string translator_counters(unsigned pe) override;
   std::string interrupts() override { return board_.gic().describe(); }
   std::string pci() override { return board_.pci().describe(); }
+  std::string gates() override;
+  std::string iotlbs() override;
+  std::optional<std::string> path(const std::string& initiator, u64 address, char access) override;
   PeStatus pe_status(unsigned pe) override;
   std::optional<u64> register_value(unsigned pe, const std::string& name) override;
   std::optional<u64> read_virtual(unsigned pe, u64 va, unsigned size) override;

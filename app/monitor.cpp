@@ -43,7 +43,12 @@ const std::vector<Monitor::Command>& Monitor::commands() {
       {"system_reset", "", "", "reset the machine", &Monitor::system_reset, false},
       {"x", "", "/FMT ADDRESS", "show memory at a virtual address", &Monitor::examine_virtual, false},
       {"xp", "", "/FMT ADDRESS", "show memory at a physical address", &Monitor::examine_physical, false},
+      {"xlate", "", "INITIATOR ADDRESS [r|w|x]",
+       "how pe0, 00:01.0 (a PCI function) or system gets to an address, hop by hop", &Monitor::xlate, false},
       {"cpus", "", "", "the PEs", &Monitor::info_cpus, true},
+      {"iommu", "", "", "gates on the ways to memory: streams, domains, counters", &Monitor::info_iommu,
+       true},
+      {"iotlb", "", "", "translations that the SMMUs cache", &Monitor::info_iotlb, true},
       {"irq", "pic", "", "the interrupt controller", &Monitor::info_irq, true},
       {"jit", "", "[-a]", "what the translator has done for the PE; -a: for all", &Monitor::info_jit, true},
       {"mem", "", "", "virtual memory map of the PE", &Monitor::info_mem, true},
@@ -52,7 +57,7 @@ const std::vector<Monitor::Command>& Monitor::commands() {
       {"pci", "", "", "PCI functions, their BARs and requester IDs", &Monitor::info_pci, true},
       {"registers", "", "[-a]", "registers of the PE; -a: of all", &Monitor::info_registers, true},
       {"status", "", "", "whether the machine runs", &Monitor::info_status, true},
-      {"tlb", "", "", "translations that the PE caches", &Monitor::info_tlb, true},
+      {"tlb", "", "[-pe N]", "translations that the PE caches", &Monitor::info_tlb, true},
       {"version", "", "", "version of Sluice", &Monitor::info_version, true},
   };
   return table;
@@ -135,7 +140,27 @@ std::string Monitor::info_jit(const std::vector<std::string>& words) {
   return text;
 }
 
-std::string Monitor::info_tlb(const std::vector<std::string>&) { return target_.tlb(pe_); }
+std::string Monitor::info_iommu(const std::vector<std::string>&) { return target_.gates(); }
+std::string Monitor::info_iotlb(const std::vector<std::string>&) { return target_.iotlbs(); }
+
+std::string Monitor::info_tlb(const std::vector<std::string>& words) {
+  if (words.size() < 2) return target_.tlb(pe_);
+  const auto n = words.size() == 3 && words[1] == "-pe" ? parse_number(words[2]) : std::nullopt;
+  if (!n) return "usage: info tlb [-pe N]\n";
+  return *n < target_.pes() ? target_.tlb(unsigned(*n)) : "invalid CPU index\n";
+}
+
+std::string Monitor::xlate(const std::vector<std::string>& words) {
+  constexpr const char* kUsage = "usage: xlate pe0|00:01.0|system ADDRESS [r|w|x]\n";
+  if (words.size() < 3 || words.size() > 4) return kUsage;
+  const std::string access = words.size() == 4 ? words[3] : "r";
+  if (access != "r" && access != "w" && access != "x") return kUsage;
+  const auto address = evaluate(words[2]);
+  if (!address) return "bad address '" + words[2] + "'\n";
+  return target_.path(words[1], *address, access[0])
+      .value_or("no initiator is called '" + words[1] + "': see info cpus and info pci\n");
+}
+
 std::string Monitor::info_mem(const std::vector<std::string>&) { return target_.memory_map(pe_); }
 std::string Monitor::info_irq(const std::vector<std::string>&) { return target_.interrupts(); }
 std::string Monitor::info_name(const std::vector<std::string>&) { return target_.name() + "\n"; }

@@ -30,6 +30,11 @@ class MonitorTarget {
   virtual std::string translator_counters(unsigned pe) = 0;
   virtual std::string interrupts() = 0;
   virtual std::string pci() = 0;
+  virtual std::string gates() = 0;
+  virtual std::string iotlbs() = 0;
+  // How an initiator's access at a virtual (PE) or bus address is translated, hop by hop. Nothing: there is
+  // no such initiator. `access`: r, w or x.
+  virtual std::optional<std::string> path(const std::string& initiator, u64 address, char access) = 0;
   struct PeStatus {
     u64 pc = 0;
     std::string state;  // "running", "halted", "off"
@@ -83,6 +88,9 @@ class Monitor {
   std::string info_tlb(const std::vector<std::string>& words);
   std::string info_mem(const std::vector<std::string>& words);
   std::string info_irq(const std::vector<std::string>& words);
+  std::string info_iommu(const std::vector<std::string>& words);
+  std::string info_iotlb(const std::vector<std::string>& words);
+  std::string xlate(const std::vector<std::string>& words);
   std::string info_pci(const std::vector<std::string>& words);
   std::string info_jit(const std::vector<std::string>& words);
   std::string info_status(const std::vector<std::string>& words);

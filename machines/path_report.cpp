@@ -2,6 +2,7 @@
 #include "machines/path_report.h"
 
 #include <cinttypes>
+#include <cstdarg>
 #include <cstdio>
 
 #include "memory/translate.h"
@@ -71,7 +72,7 @@ std::optional<PathStart> find_initiator(Virt& board, std::string_view name) {
     return PathStart{&board.pe_space(), MemTxAttrs::pe(u16(a), PaSpace::NonSecure, true)};
   if (std::sscanf(text.c_str(), "%x:%x.%u%c", &a, &b, &c, &end) == 3 && a == 0 && b < 32 && c < 8)
     if (const PciFunction* f = board.pci().find(pci::make_devfn(b, c)))
-      return PathStart{f->dma_space(), f->attrs()};
+      return PathStart{f->wiring().dma, f->wiring().attrs};
   return std::nullopt;
 }
 
@@ -92,7 +93,8 @@ std::string describe_path(Virt& board, const PathStart& start, u64 address, Acce
     }
     const auto& region = static_cast<const IommuRegion&>(*section.region);
     const u64 input = section.offset + (address - section.range.first);
-    const IommuEntry entry = region.translate(Iova{input}, access, region.index_for(attrs), attrs, Intent::Debug);
+    const IommuEntry entry =
+        region.translate(Iova{input}, access, region.index_for(attrs), attrs, Intent::Debug);
     append(text, "  %u. %s 0x%" PRIx64 "\n", hop, region.name().c_str(), input);
     if (const Gates::Gate* gate = find_gate(board.gates(), &region))
       text += gate_steps(*gate, input, attrs, access);
@@ -106,7 +108,8 @@ std::string describe_path(Virt& board, const PathStart& start, u64 address, Acce
     if (entry.sets_space) attrs.space = entry.space;
     space = entry.target;
     address = entry.output.value + (input - entry.input.first);
-    append(text, "     -> 0x%016" PRIx64 " in '%s', %s\n", address, space->name().c_str(), name_of(attrs.space));
+    append(text, "     -> 0x%016" PRIx64 " in '%s', %s\n", address, space->name().c_str(),
+           name_of(attrs.space));
   }
   return text + "  => a chain without an end\n";
 }

@@ -1,5 +1,5 @@
-// machines/path_report.h: a transaction's way to memory as people read it: every hop with what it read, whether
-// the answer is cached, and which hop denies it. Nothing here has a side effect on the machine.
+// machines/path_report.h: a transaction's way to memory as people read it: every hop with what it read,
+// whether the answer is cached, and which hop denies it. Nothing here has a side effect on the machine.
 #pragma once
 #include <optional>
 #include <string>

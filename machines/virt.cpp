@@ -252,7 +252,7 @@ void Virt::add_pes() {
     wiring.affinity = affinity(n);
     wiring.clock = &clock_;
     wiring.hub = &hub_;
-    wiring.memory = pe_space_ ? pe_space_.get() : system_.get();
+    wiring.memory = &pe_space();
     wiring.gic = gic_cpu_interface(n);
     wiring.semihosting = config_.semihosting;
     wiring.psci = cpu::PsciConduit::Hvc;

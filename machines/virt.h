@@ -119,6 +119,8 @@ class Virt {
   InvalidationHub& hub() { return hub_; }
   Topology& topology() { return topology_; }
   AddressSpace& system() { return *system_; }
+  // What PEs see as memory behind their own MMUs: the system memory map, or the gates in front of it.
+  AddressSpace& pe_space() { return pe_space_ ? *pe_space_ : *system_; }
   // What PCI functions see as memory: the system memory map, or the gates in front of it.
   AddressSpace& dma_space() { return *dma_space_; }
   PciHost& pci() { return *pci_; }

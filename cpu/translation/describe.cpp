@@ -84,6 +84,42 @@ std::string Mmu::describe_tlb(size_t limit) const {
   return text;
 }
 
+Mmu::Explanation Mmu::explain(u64 va, Access access) {
+  Inside& in = *in_;
+  EpochDomain::Guard epoch(in.w.participant.hub().epochs());
+  Explanation e;
+  Inside::Request request{va, 1, {}};
+  request.purpose.access = access;
+  request.purpose.privilege = access == Access::Execute ? in.fetch_privilege() : in.privilege(false);
+  request.purpose.intent = Intent::Debug;
+  const u64 address = in.controls.canonical(va, access == Access::Execute);
+  Resolved cached;
+  cached.va = address;
+  append(e.text, "  0x%016llx, EL%u %s", ull(va), unsigned(in.w.state.el),
+         in.controls.on ? "stage 1" : "stage 1 is off");
+  if (in.controls.on) append(e.text, ", ASID %u", in.controls.scope().asid);
+  e.text += in.find(request, cached) ? ", cached in the TLB\n" : "\n";
+  std::vector<Stage1Walker::DescriptorRead> reads;
+  Mapping mapping;
+  Fault fault;
+  in.walker.trace(&reads);
+  const bool mapped = in.map(request, nullptr, address, mapping, fault);
+  in.walker.trace(nullptr);
+  for (const Stage1Walker::DescriptorRead& r : reads)
+    append(e.text, "     level %u descriptor at 0x%llx: %016llx\n", r.level, ull(r.address), ull(r.value));
+  if (!mapped || !check_leaf(in.controls, mapping.leaf, mapping.level, request.purpose, fault)) {
+    append(e.text, "  => denied by stage 1: fault status 0x%02x, level %u\n", fault_status_code(fault),
+           fault.level);
+    return e;
+  }
+  e.output = mapping.at(address);
+  e.attrs = in.attrs(mapping.leaf.ns, request.purpose.privilege != Privilege::El0, access == Access::Execute);
+  append(e.text, "     block 0x%llx-0x%llx %s -> 0x%llx\n", ull(mapping.input.first), ull(mapping.input.last),
+         rights_text(rights_of(mapping.leaf, request.purpose.privilege, in.controls.wxn)).c_str(),
+         ull(*e.output));
+  return e;
+}
+
 // Follows the current tables from both ends of the address map. Tables may point at each other: the work is
 // bounded.
 std::string Mmu::describe_memory_map() {

@@ -3,6 +3,7 @@
 // and cpu/pe.cpp turns them into exceptions.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/sysreg_port.h"
@@ -82,6 +83,14 @@ class Mmu {
     PaSpace space;
     return debug_translate(va, pa, length, space);
   }
+  // Stage 1 as a data access or fetch of the current EL would meet it now, read from memory, and whether the
+  // TLB has it. No side effect.
+  struct Explanation {
+    std::string text;           // lines, with the raw descriptors
+    std::optional<u64> output;  // the physical address; absent: denied
+    MemTxAttrs attrs = MemTxAttrs::debugger();
+  };
+  Explanation explain(u64 va, Access access);
   // Lines of `info tlb` (at most `limit`), and of `info mem`.
   std::string describe_tlb(size_t limit) const;
   std::string describe_memory_map();

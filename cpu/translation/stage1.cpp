@@ -106,7 +106,7 @@ bool Stage1Walker::flat(const RegimeControls& c, u64 va, Mapping& out, Fault& fa
   return true;
 }
 
-// The first table: of the range, or the deepest one that the walk cache knows.
+// The first table: of the range, or the deepest one that the walk cache knows (a trace shows all).
 bool Stage1Walker::begin(const RegimeControls& c, u64 va, Cursor& at, Fault& fault) const {
   const VaRange& r = c.range_of(va);
   u64 upper_bits = &r == &c.range[1] ? ~u64{0} : 0;
@@ -114,7 +114,7 @@ bool Stage1Walker::begin(const RegimeControls& c, u64 va, Cursor& at, Fault& fau
     return fail(fault, Fault::Kind::Translation, 0);
   at.range = &r;
   WalkCache::Key key{c.world.value, c.vmid, c.asid};
-  for (unsigned level = 3; level > r.start_level; level--) {
+  for (unsigned level = 3; level > r.start_level && !trace_; level--) {
     if (const WalkCache::Table* known = cache_.find(key, va, r.granule.shift(level - 1))) {
       at.table = *known;
       at.level = level;
@@ -151,6 +151,7 @@ bool Stage1Walker::read(const RegimeControls& c, u64 va, Intent intent, Cursor& 
     window.remember(at.address, t, generation);
   }
   at.value = load_descriptor(at.host, c.big_endian);
+  if (trace_) trace_->push_back({u8(at.level), at.address, at.value});
   return true;
 }
 

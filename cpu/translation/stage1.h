@@ -1,6 +1,8 @@
 // cpu/translation/stage1.h: the stage 1 translation table walk (Arm DDI 0487, AArch64.S1Walk,
 // AArch64.S1Translate).
 #pragma once
+#include <vector>
+
 #include "cpu/translation/fault.h"
 #include "cpu/translation/ram_window.h"
 #include "cpu/translation/regime.h"
@@ -44,6 +46,13 @@ class Stage1Walker {
   // While stage 1 is off: VA = PA (AArch64.S1DisabledOutput).
   static bool flat(const RegimeControls& controls, u64 va, Mapping& out, Fault& fault);
 
+  // Every descriptor that is read from now on is appended; nullptr ends it. For people.
+  struct DescriptorRead {
+    u8 level;
+    u64 address, value;
+  };
+  void trace(std::vector<DescriptorRead>* reads) { trace_ = reads; }
+
   WalkCache& cache() { return cache_; }
   u64 walks() const { return walks_; }
   u64 descriptors_read() const { return reads_; }
@@ -65,6 +74,7 @@ class Stage1Walker {
   const u16 number_;
   WalkCache cache_;
   u64 walks_ = 0, reads_ = 0;
+  std::vector<DescriptorRead>* trace_ = nullptr;
 };
 
 }  // namespace sluice::cpu

@@ -279,4 +279,16 @@ void TzMpc::write_int_set(RegWrite w) {
   update_interrupt();
 }
 
+std::string TzMpc::report() const {
+  u64 open = 0;
+  for (u64 block = 0; block < blocks_; block++) open += is_non_secure(block);
+  char text[200];
+  std::snprintf(text, sizeof text,
+                "  %llu blocks of %llu bytes, %llu Non-secure; %s; %llu transactions blocked\n",
+                static_cast<unsigned long long>(blocks_), static_cast<unsigned long long>(block_size()),
+                static_cast<unsigned long long>(open), gated_.load() ? "gate closed" : "gate open",
+                static_cast<unsigned long long>(blocked()));
+  return text;
+}
+
 }  // namespace sluice

@@ -60,6 +60,8 @@ class TzMpc final : public IommuRegion, public RegisterDevice<TzMpc> {
   u64 block_size() const { return u64{1} << block_shift_; }
   // Counts blocked transactions (not debug or prefetch), captured or not.
   u64 blocked() const { return blocked_.load(std::memory_order_relaxed); }
+  // For `info iommu`.
+  std::string report() const;
 
  private:
   enum Reason : u32 { kSecurityViolation = 1, kGated = 2 };

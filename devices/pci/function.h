@@ -49,6 +49,7 @@ class PciFunction {
 
   const std::string& name() const { return name_; }
   u8 devfn() const { return wiring_.devfn(); }
+  const PciWiring& wiring() const { return wiring_; }
   // The 4 KiB of configuration space, for the ECAM.
   const std::shared_ptr<MmioRegion>& config_region() const { return config_region_; }
   // Device 0..7 of a slot with more than one function says so in function 0. Before the machine runs.

@@ -36,6 +36,11 @@ class PciHost {
   PciWiring wiring(u8 devfn, const AddressSpace* dma, const AddressSpace* messages);
   // Before the machine runs. The place that the function was wired for is free.
   void add(std::unique_ptr<PciFunction> function);
+  // nullptr: there is none.
+  const PciFunction* find(u8 devfn) const {
+    auto found = functions_.find(devfn);
+    return found == functions_.end() ? nullptr : found->second.get();
+  }
   bool is_free(u8 devfn) const { return !functions_.contains(devfn); }
   // Machine reset: every function, each under its lock.
   void reset();

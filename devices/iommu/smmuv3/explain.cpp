@@ -8,9 +8,28 @@ namespace sluice {
 
 using namespace smmuv3;
 
+std::string smmuv3::text_of(const FetchStep& step) {
+  char text[64];
+  std::snprintf(text, sizeof text, " at 0x%llx:", static_cast<unsigned long long>(step.address));
+  std::string line = (step.what.empty() ? "descriptor" : step.what) + text;
+  if (step.aborted) return line + " external abort";
+  for (u64 word : step.words) {
+    std::snprintf(text, sizeof text, " %016llx", static_cast<unsigned long long>(word));
+    line += text;
+  }
+  return line;
+}
+
+std::string Smmuv3::describe_iotlb(size_t limit) const {
+  auto held = hold();
+  return caches_.iotlb.describe(limit);
+}
+
 Smmuv3::Counters Smmuv3::counters() const {
   auto held = hold();
   Counters c = counters_;
+  c.enabled = (cr0_ & kSmmuEn) != 0;
+  c.aborts = (gbpa_ & kGbpaAbort) != 0;
   c.fills = caches_.iotlb.counters().fills;
   c.evicted = caches_.iotlb.counters().evicted();
   return c;
@@ -72,8 +91,11 @@ std::string Smmuv3::report() const {
     text += line;
   };
   using Number = unsigned long long;
-  add("%s: stage 1 %s, stage 2 %s, %u-bit output\n", config_.name.c_str(), config_.stage1() ? "yes" : "no",
-      config_.stage2() ? "yes" : "no", config_.oas_bits);
+  add("  %s; stage 1 %s, stage 2 %s, %u-bit output\n",
+      c.enabled  ? "enabled"
+      : c.aborts ? "disabled: aborts"
+                 : "disabled: bypass",
+      config_.stage1() ? "yes" : "no", config_.stage2() ? "yes" : "no", config_.oas_bits);
   static constexpr const char* kWorlds[] = {"EL1", "EL1 stage 2", "EL2", "EL2-E2H"};
   for (const StreamContext& s : streams()) {
     add("  stream 0x%x", s.id.stream);

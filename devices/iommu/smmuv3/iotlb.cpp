@@ -1,5 +1,7 @@
 #include "devices/iommu/smmuv3/iotlb.h"
 
+#include <cstdio>
+
 namespace sluice::smmuv3 {
 namespace {
 
@@ -100,6 +102,25 @@ size_t Iotlb::remove_range_all_asids(World world, u16 vmid, const AddressScope& 
   return each_piece(scope, [&](InclusiveRange range, RemoveFilter filter) {
     return cache_.remove_range_all_asids(u8(world), vmid, range, filter);
   });
+}
+
+std::string Iotlb::describe(size_t limit) const {
+  std::string text;
+  size_t shown = 0;
+  cache_.for_each([&](EntryId, const CacheEntry& e) {
+    if (shown++ >= limit) return;
+    static constexpr const char* kWorlds[] = {"EL1", "EL1 stage 2", "EL2", "EL2-E2H"};
+    char line[200];
+    std::snprintf(line, sizeof line, "  %016llx-%016llx -> %012llx  %s VMID %u ASID %u%s level %u %c%c%c\n",
+                  static_cast<unsigned long long>(e.input.first),
+                  static_cast<unsigned long long>(e.input.last), static_cast<unsigned long long>(e.output),
+                  kWorlds[e.scope.world & 3], e.scope.vmid, e.scope.asid, e.scope.global ? " global" : "",
+                  unsigned(e.level), allows(e.rights, Access::Read) ? 'r' : '-',
+                  allows(e.rights, Access::Write) ? 'w' : '-', allows(e.rights, Access::Execute) ? 'x' : '-');
+    text += line;
+  });
+  if (shown > limit) text += "  ... " + std::to_string(shown - limit) + " more\n";
+  return text + "  " + std::to_string(shown) + " entries\n";
 }
 
 }  // namespace sluice::smmuv3

@@ -30,6 +30,8 @@ class Iotlb {
 
   size_t size() const { return cache_.size(); }
   const TranslationCache::Counters& counters() const { return cache_.counters(); }
+  // At most `limit` entries, one a line.
+  std::string describe(size_t limit) const;
   // Sizes, as log2, of stage 1 blocks that can be cut: one bit each in `Iotlb::cut_bit`.
   static u8 cut_code(u8 block_log2);
   static u8 cut_log2(u8 code);

@@ -60,9 +60,12 @@ class Smmuv3 final : public IommuRegion, public RegisterDevice<Smmuv3> {
         walks_repeated = 0, commands = 0, syncs = 0, command_errors = 0, events = 0, events_lost = 0,
         events_suppressed = 0, faults = 0, unmaps_published = 0, evicted = 0, fills = 0;
     std::array<CommandCount, 256> by_opcode{};
+    bool enabled = false, aborts = false;  // CR0.SMMUEN, GBPA.ABORT
   };
   Counters counters() const;
   size_t iotlb_entries() const;
+  // At most `limit` of them, as text.
+  std::string describe_iotlb(size_t limit) const;
   // The streams with cached configuration.
   std::vector<smmuv3::StreamContext> streams() const;
   // Registers, streams, caches and counters as text.

@@ -19,6 +19,9 @@ struct FetchStep {
   bool aborted;
 };
 
+// "L1 descriptor at 0x40001000: 0x0000000040002003".
+std::string text_of(const FetchStep& step);
+
 class TableMemory {
  public:
   TableMemory(const DmaPort& port, Intent intent, std::vector<FetchStep>* steps = nullptr)

@@ -2,6 +2,7 @@
 #include "devices/iommu/virtio_iommu/device.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "base/log.h"
 
@@ -296,6 +297,31 @@ bool VirtioIommu::deliver(const VirtioIommuRegion::Fault& fault, Chain& chain) {
   bool fits = chain.write(0, record);
   complete(kEventQueue, chain, fits ? record.size() : 0);
   return fits;
+}
+
+std::string VirtioIommu::report() const {
+  std::string text =
+      region_->bypass() ? "  unattached endpoints bypass\n" : "  unattached endpoints are blocked\n";
+  char line[160];
+  for (const VirtioIommuRegion::EndpointInfo& e : region_->endpoints()) {
+    std::snprintf(line, sizeof line, "  endpoint 0x%x: %s%s\n", e.id,
+                  e.domain ? ("domain " + std::to_string(*e.domain)).c_str() : "unattached",
+                  e.bypass ? ", bypass" : "");
+    text += line;
+  }
+  for (const VirtioIommuRegion::DomainInfo& d : region_->domains()) {
+    std::snprintf(line, sizeof line, "  domain %u: %zu endpoints, %zu mappings%s\n", d.id, d.endpoints.size(),
+                  d.mappings, d.bypass ? ", bypass" : "");
+    text += line;
+  }
+  const Counters c = counters();
+  std::snprintf(
+      line, sizeof line,
+      "  requests: %llu ok, %llu refused, %llu not parsed; faults: %llu reported, %llu lost\n",
+      static_cast<unsigned long long>(c.requests_ok), static_cast<unsigned long long>(c.requests_refused),
+      static_cast<unsigned long long>(c.requests_unparsed),
+      static_cast<unsigned long long>(c.faults_reported), static_cast<unsigned long long>(c.faults_lost));
+  return text + line;
 }
 
 }  // namespace sluice

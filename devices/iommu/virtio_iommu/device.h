@@ -44,6 +44,8 @@ class VirtioIommu final : public VirtioDevice {
     u64 faults_lost = 0;  // no buffer, or too small a one
   };
   Counters counters() const;
+  // For `info iommu`: endpoints, domains, counters.
+  std::string report() const;
 
  protected:
   u64 device_features(bool legacy) const override;
