@@ -92,12 +92,16 @@ std::optional<u64> MachineTarget::register_value(unsigned pe, const std::string&
 
 std::optional<u64> MachineTarget::read_virtual(unsigned pe, u64 va, unsigned size) {
   GuestPhysAddr pa{};
+  PaSpace space = PaSpace::NonSecure;
   bool mapped = false;
   look_at(pe, [&](cpu::Pe& p) {
     u64 length = 0;
-    mapped = p.mmu().debug_translate(va, pa, length) && length >= size;
+    mapped = p.mmu().debug_translate(va, pa, length, space) && length >= size;
   });
-  return mapped ? read_physical(pa.value, size) : std::nullopt;
+  if (!mapped) return std::nullopt;
+  u64 value = 0;
+  auto result = board_.memory(space).load(pa, size, value, MemTxAttrs::debugger(space));
+  return result.is_ok() ? std::optional{value & ones(size * 8)} : std::nullopt;
 }
 
 std::optional<u64> MachineTarget::read_physical(u64 pa, unsigned size) {
