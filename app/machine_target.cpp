@@ -78,6 +78,7 @@ std::optional<std::string> MachineTarget::path(const std::string& initiator, u64
     text = stage1.text;
     if (!stage1.output) return;
     start->attrs = stage1.attrs;
+    start->space = &board_.pe_space(stage1.attrs.space);
     text += describe_path(board_, *start, *stage1.output, access);
   });
   return text;
@@ -113,12 +114,16 @@ std::optional<u64> MachineTarget::register_value(unsigned pe, const std::string&
 
 std::optional<u64> MachineTarget::read_virtual(unsigned pe, u64 va, unsigned size) {
   GuestPhysAddr pa{};
+  PaSpace space = PaSpace::NonSecure;
   bool mapped = false;
   look_at(pe, [&](cpu::Pe& p) {
     u64 length = 0;
-    mapped = p.mmu().debug_translate(va, pa, length) && length >= size;
+    mapped = p.mmu().debug_translate(va, pa, length, space) && length >= size;
   });
-  return mapped ? read_physical(pa.value, size) : std::nullopt;
+  if (!mapped) return std::nullopt;
+  u64 value = 0;
+  auto result = board_.memory(space).load(pa, size, value, MemTxAttrs::debugger(space));
+  return result.is_ok() ? std::optional{value & ones(size * 8)} : std::nullopt;
 }
 
 std::optional<u64> MachineTarget::read_physical(u64 pa, unsigned size) {

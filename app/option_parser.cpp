@@ -191,7 +191,13 @@ std::string OptionParser::stream(const std::string& option, const std::string& t
 }
 
 void OptionParser::serial(const std::string& a) {
-  if (serial_given_) throw ConfigError::usage("-serial: this machine has one serial port");
+  if (secure_serial_given_) throw ConfigError::usage("-serial: this machine has at most two serial ports");
+  if (serial_given_) {
+    if (a == "mon:stdio") throw ConfigError::usage("-serial mon:stdio: only for the first serial port");
+    secure_serial_given_ = true;
+    options_.secure_serial = stream("-serial", a);
+    return;
+  }
   serial_given_ = true;
   options_.serial = stream("-serial", a);
   if (a == "mon:stdio") {

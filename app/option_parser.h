@@ -71,7 +71,8 @@ class OptionParser {
 
   const Catalogue& catalogue_;
   Options& options_;
-  bool no_defaults_ = false, snapshot_all_ = false, serial_given_ = false, monitor_given_ = false;
+  bool no_defaults_ = false, snapshot_all_ = false, serial_given_ = false, secure_serial_given_ = false,
+       monitor_given_ = false;
 };
 
 }  // namespace sluice

@@ -59,6 +59,7 @@ struct Options {
   // Every character device by its id, and who uses it. "" = nobody.
   std::map<std::string, ChardevOptions> chardevs;
   std::string serial, monitor;
+  std::string secure_serial;  // of the second -serial: the Secure UART
 
   std::map<std::string, DriveOptions> drives;  // by id; ids that Sluice made start with '#'
   std::vector<std::string> drive_order;

@@ -89,6 +89,8 @@ void Session::make_consoles() {
                                                                 },
                                                             .ended = [this] { serial_->end_of_input(); },
                                                             .observed = true}));
+  if (!options_.secure_serial.empty())
+    secure_serial_ = &consoles_->open(options_.secure_serial, "serial1", {});
 }
 
 void Session::make_semihosting() {
@@ -124,6 +126,10 @@ void Session::make_board() {
   config.gic_version = choices.gic_version;
   config.its = choices.its;
   config.highmem = choices.highmem;
+  config.secure = choices.secure;
+  config.secure_serial = secure_serial_;
+  if (secure_serial_ && !choices.secure)
+    throw ConfigError::usage("-serial: the second serial port needs -machine secure=on");
   config.virtio_mmio_legacy = options_.virtio_mmio_legacy;
   config.direct_tlb = options_.tlb == TlbPolicy::Direct;
   config.group.icount = options_.icount_shift.has_value();
@@ -163,6 +169,7 @@ void Session::load_software() {
   if (nothing) throw ConfigError::usage("there is nothing to boot: give -kernel FILE");
   if (!options_.kernel.empty()) loader_->load_kernel(options_.kernel);
   if (!options_.initrd.empty()) loader_->load_initrd(options_.initrd);
+  board_->start_as_firmware(options_.kernel.empty() || loader_->format() == KernelFormat::Elf);
   std::vector<u8> tree =
       options_.device_tree.empty()
           ? build_device_tree(board_->record(), chosen())

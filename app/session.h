@@ -59,6 +59,7 @@ class Session {
   OutputWatcher watcher_;
   std::unique_ptr<Consoles> consoles_;
   std::unique_ptr<SemihostingConsole> serial_;
+  ByteStream* secure_serial_ = nullptr;
   std::unique_ptr<Semihosting> semihosting_;
   std::unique_ptr<Virt> board_;
   std::unique_ptr<Loader> loader_;

@@ -108,6 +108,7 @@ class Pe final : public tcg::Guest {
   SemihostingHandler* semihosting() { return semihosting_; }
   Participant& participant() { return participant_; }
   PsciConduit psci_conduit() const { return psci_; }
+  void set_psci_conduit(PsciConduit psci) { psci_ = psci; }  // before the machine runs
   PeGroup* group() { return group_; }
   tcg::Vcpu* vcpu() { return vcpu_; }
   void attach(PeGroup* group, EpochDomain::Thread* reader) { group_ = group, reader_ = reader; }
@@ -205,7 +206,7 @@ class Pe final : public tcg::Guest {
   const bool has_el3_;
   SysregPort* const gic_;
   SemihostingHandler* const semihosting_;
-  const PsciConduit psci_;
+  PsciConduit psci_;
   PeState state_;
   InstructionCount instructions_;
   tcg::SoftTlb soft_tlb_;

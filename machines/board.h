@@ -28,6 +28,7 @@ struct PlacedPart {
   Part part;
   PhysRange window;
   InterruptInput interrupt;  // not used by a FwCfg
+  bool secure_only = false;  // not there for the Non-secure state
 };
 
 struct PlacedPe {
@@ -73,6 +74,7 @@ struct TimerPpis {
 
 struct BoardRecord {
   PhysRange ram;
+  std::optional<PhysRange> secure_ram;
   std::vector<PlacedPe> pes;
   PlacedGic gic;
   TimerPpis timer;

@@ -97,6 +97,7 @@ class TreeBuilder {
     add_psci();
     add_memory();
     for (const PlacedPart& part : board_.parts) add_part(part);
+    add_secure_ram();
     add_pmu();
     for (const PlacedGate& gate : board_.gates) add_gate(gate);
     add_pcie();
@@ -143,7 +144,8 @@ class TreeBuilder {
         Node& n = primecell("pl011", p);
         n.cells("clocks", {kClockPhandle, kClockPhandle});
         n.texts("clock-names", {"uartclk", "apb_pclk"});
-        if (uart_.empty()) uart_ = "/" + n.name;
+        std::string& first = p.secure_only ? secure_uart_ : uart_;
+        if (first.empty()) first = "/" + n.name;
         return;
       }
       case Part::Pl031: {
@@ -176,7 +178,22 @@ class TreeBuilder {
     n.texts("compatible", {std::string{"arm,"} + name, "arm,primecell"});
     n.reg({p.window});
     n.cells("interrupts", interrupt(p.interrupt));
+    if (p.secure_only) hide(n);
     return n;
+  }
+
+  // For Secure software alone.
+  void hide(Node& n) {
+    n.text("status", "disabled");
+    n.text("secure-status", "okay");
+  }
+
+  void add_secure_ram() {
+    if (!board_.secure_ram) return;
+    Node& n = root_.child(at("secram", board_.secure_ram->first.value));
+    n.text("device_type", "memory");
+    n.reg({*board_.secure_ram});
+    hide(n);
   }
 
   void add_gpio(const PlacedPart& p) {
@@ -392,6 +409,7 @@ class TreeBuilder {
   void add_aliases_and_chosen() {
     if (!uart_.empty()) root_.child("aliases").text("serial0", uart_);
     Node& n = root_.child("chosen");
+    if (!secure_uart_.empty()) root_.child("secure-chosen").text("stdout-path", secure_uart_);
     if (!uart_.empty()) n.text("stdout-path", uart_);
     if (!chosen_.bootargs.empty()) n.text("bootargs", chosen_.bootargs);
     if (chosen_.initrd) {
@@ -405,7 +423,7 @@ class TreeBuilder {
   const BoardRecord& board_;
   const ChosenInfo& chosen_;
   Node root_{""};
-  std::string uart_;  // path of the first UART
+  std::string uart_, secure_uart_;  // paths of the first UARTs
 };
 
 // The user's tree, opened for changes.

@@ -69,7 +69,7 @@ std::optional<PathStart> find_initiator(Virt& board, std::string_view name) {
   const std::string text{name};
   if (text == "system") return PathStart{&board.system(), MemTxAttrs::debugger()};
   if (std::sscanf(text.c_str(), "pe%u%c", &a, &end) == 1 && a < board.pes().size())
-    return PathStart{&board.pe_space(), MemTxAttrs::pe(u16(a), PaSpace::NonSecure, true)};
+    return PathStart{&board.pe_space(PaSpace::NonSecure), MemTxAttrs::pe(u16(a), PaSpace::NonSecure, true)};
   if (std::sscanf(text.c_str(), "%x:%x.%u%c", &a, &b, &c, &end) == 3 && a == 0 && b < 32 && c < 8)
     if (const PciFunction* f = board.pci().find(pci::make_devfn(b, c)))
       return PathStart{f->wiring().dma, f->wiring().attrs};

@@ -15,7 +15,9 @@ using Trigger = InterruptInput::Trigger;
 
 constexpr GuestPhysAddr kGicDistributor{0x08000000}, kGicCpuInterface{0x08010000}, kGicV2m{0x08020000},
     kGicIts{0x08080000}, kGicRedistributors{0x080a0000};
-constexpr GuestPhysAddr kUart{0x09000000}, kRtc{0x09010000}, kFwCfg{0x09020000}, kGpio{0x09030000};
+constexpr GuestPhysAddr kUart{0x09000000}, kRtc{0x09010000}, kFwCfg{0x09020000}, kGpio{0x09030000},
+    kSecureUart{0x09040000};
+constexpr PhysRange kSecureRam{{0x0e000000}, u64{16} << 20};
 constexpr GuestPhysAddr kVirtioMmio{0x0a000000};
 constexpr PhysRange kPcieMemory{{0x10000000}, 0x2eff0000}, kPcieIo{{0x3eff0000}, 0x10000},
     kPcieLowEcam{{0x3f000000}, 0x01000000};
@@ -27,7 +29,8 @@ constexpr PhysRange kPcieHighEcam{{0x40'10000000}, 0x10000000},
 // What the device tree says: the room in the map, not the size of what is there.
 constexpr u64 kGicWindow = 0x10000, kRedistributorWindow = 0xf60000, kPrimecellWindow = 0x1000;
 
-constexpr u32 kUartSpi = 1, kRtcSpi = 2, kPcieSpi = 3, kGpioSpi = 7, kVirtioSpi = 16, kV2mSpi = 48;
+constexpr u32 kUartSpi = 1, kRtcSpi = 2, kPcieSpi = 3, kGpioSpi = 7, kSecureUartSpi = 8, kVirtioSpi = 16,
+              kV2mSpi = 48;
 constexpr u32 kV2mSpis = 64;
 constexpr u32 kPmuPpi = 7, kPpiBase = 16, kSpiBase = 32;  // PPI n is INTID 16 + n
 constexpr unsigned kSpis = 256;
@@ -36,9 +39,24 @@ constexpr unsigned kSpis = 256;
 constexpr u16 kFwCfgInitiator = 1, kGicInitiator = 2, kVirtioInitiator = 16, kGateInitiator = 64,
               kPciInitiator = 256;
 
+// EL3 is the machine's choice, whatever the model.
+VirtConfig with_el3(VirtConfig config) {
+  if (config.secure) config.model.features = config.model.features.with({cpu::Feature::EL3});
+  return config;
+}
+
+// A serial line that nobody has plugged in.
+class NoSerial final : public ByteStream {
+ public:
+  void transmit(std::span<const u8>) override {}
+  void on_receive(Receiver) override {}
+  void resume() override {}
+};
+
 }  // namespace
 
-Virt::Virt(VirtConfig config, Clock& clock, ByteStream& serial) : config_(std::move(config)), clock_(clock) {
+Virt::Virt(VirtConfig config, Clock& clock, ByteStream& serial)
+    : config_(with_el3(std::move(config))), clock_(clock) {
   if (!config_.highmem && config_.ram_size > kMostLowRam)
     throw ConfigError::usage("highmem=off leaves room for 3 GiB of RAM");
   Topology::Transaction wiring{topology_};
@@ -52,6 +70,7 @@ Virt::Virt(VirtConfig config, Clock& clock, ByteStream& serial) : config_(std::m
   add_gates();
   add_ram();
   add_pcie();
+  add_secure_parts();
   wiring.commit();
   add_pes();
 }
@@ -78,7 +97,8 @@ void Virt::add_gic() {
   gic.version = config_.gic_version;
   gic.distributor = {kGicDistributor, kGicWindow};
   if (config_.gic_version == 2) {
-    gicv2_ = std::make_unique<Gicv2>(Gicv2::Config{.pes = config_.pes, .spis = kSpis});
+    gicv2_ =
+        std::make_unique<Gicv2>(Gicv2::Config{.pes = config_.pes, .spis = kSpis, .security = config_.secure});
     gic_ = gicv2_.get();
     gic.cpu_interface = PhysRange{kGicCpuInterface, kGicWindow};
     place(kGicDistributor,
@@ -241,6 +261,31 @@ void Virt::add_ram() {
   record_.ram = {kRam, config_.ram_size};
 }
 
+void Virt::add_secure_parts() {
+  if (!config_.secure) return;
+  auto ram = GuestRam::create("mach-virt.secure-ram", kSecureRam.size);
+  if (!ram) throw ConfigError::usage("cannot have Secure RAM: " + ram.error());
+  secure_ram_ = *ram;
+  if (!config_.secure_serial) no_serial_ = std::make_unique<NoSerial>();
+  secure_uart_ = std::make_unique<Pl011>(gic_->spi(kSecureUartSpi),
+                                         config_.secure_serial ? *config_.secure_serial : *no_serial_);
+  auto in_front_of = [&](const std::string& name, const std::shared_ptr<Region>& everybody) {
+    auto root = std::make_shared<Container>(name, kWholeSpace);
+    Topology::Transaction wiring{topology_};
+    wiring.add(*root, 0, std::make_shared<AliasRegion>(name + "-others", everybody, 0, kWholeSpace), -1);
+    wiring.add(*root, kSecureRam.first.value,
+               std::make_shared<RamRegion>("mach-virt.secure-ram", secure_ram_));
+    wiring.add(*root, kSecureUart.value,
+               std::make_shared<MmioRegion>("secure-pl011", kPrimecellWindow, *secure_uart_, nullptr));
+    return std::make_unique<AddressSpace>(topology_, name, std::move(root));
+  };
+  secure_ = in_front_of("secure-memory", memory_);
+  if (pe_space_) pe_secure_ = in_front_of("secure-pe", pe_space_->root());
+  record_.secure_ram = kSecureRam;
+  record(Part::Pl011, {kSecureUart, kPrimecellWindow}, kSecureUartSpi, Trigger::LevelHigh);
+  record_.parts.back().secure_only = true;
+}
+
 void Virt::add_pes() {
   pes_ = std::make_unique<cpu::PeGroup>(hub_, clock_, config_.group);
   pes_->on_power_up([this](unsigned pe) { gic_->reset_cpu_interface(pe); });
@@ -252,7 +297,8 @@ void Virt::add_pes() {
     wiring.affinity = affinity(n);
     wiring.clock = &clock_;
     wiring.hub = &hub_;
-    wiring.memory = &pe_space();
+    wiring.memory = &pe_space(PaSpace::NonSecure);
+    wiring.secure_memory = secure_ ? &pe_space(PaSpace::Secure) : nullptr;
     wiring.gic = gic_cpu_interface(n);
     wiring.semihosting = config_.semihosting;
     wiring.psci = cpu::PsciConduit::Hvc;
@@ -260,6 +306,7 @@ void Virt::add_pes() {
     wiring.decoder = decoder;
     wiring.virtual_timer = gic_->ppi(n, kPpiBase + record_.timer.virtual_);
     wiring.physical_timer = gic_->ppi(n, kPpiBase + record_.timer.physical);
+    wiring.secure_timer = gic_->ppi(n, kPpiBase + record_.timer.secure_physical);
     wiring.pmu_overflow = gic_->ppi(n, kPpiBase + kPmuPpi);
     cpu::Pe& pe = pes_->add(std::make_unique<cpu::Pe>(wiring), {});
     gic_->connect(n, pe.irq_line(), pe.fiq_line());
@@ -290,10 +337,18 @@ void Virt::load(const std::vector<LoadSegment>& segments) {
   }
 }
 
+void Virt::start_as_firmware(bool yes) {
+  firmware_ = yes && config_.secure;
+  record_.psci = firmware_ ? cpu::PsciConduit::None : cpu::PsciConduit::Hvc;
+  for (unsigned n = 0; n < config_.pes; n++) pes_->pe(n).set_psci_conduit(record_.psci);
+  gic_->reset_for_non_secure(!firmware_);
+  gic_->reset();
+}
+
 void Virt::set_boot(const BootInfo& boot) {
-  cpu::BootState state{.powered = true, .pc = boot.entry.value};
+  cpu::BootState state{.powered = true, .pc = boot.entry.value, .el = u8(firmware_ ? 3 : 1)};
   std::copy(std::begin(boot.x), std::end(boot.x), std::begin(state.x));
-  pes_->set_boot(0, state);
+  for (unsigned n = 0; n < (firmware_ ? config_.pes : 1); n++) pes_->set_boot(n, state);
 }
 
 // Masters first, so that nothing is in flight when the rest forgets its state.
@@ -312,6 +367,7 @@ void Virt::reset_devices() {
   gpio_->reset();
   rtc_->reset();
   uart_->reset();
+  if (secure_uart_) secure_uart_->reset();
   if (its_) its_->reset();
   gic_->reset();
 }

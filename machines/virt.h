@@ -6,8 +6,10 @@
 //   0x08020000 GICv2m frame                       fw_cfg  0x09020000
 //   0x08080000 GICv3 ITS
 //   0x080a0000 GICv3 redistributors       SPI  7  PL061   0x09030000 (line 3: power button)
+//   0x09040000 PL011, Secure, SPI 8 (secure=on)
 //   0x0a000000 32 virtio-mmio slots       SPI  3 to 6     PCIe INTx
 //   0x09050000, 0x0b000000 gates          SPI 74, 144 on  gates (machines/gates.h)
+//   0x0e000000 16 MiB of RAM, Secure (secure=on)
 //   0x10000000 PCIe memory, 32 bit        SPI 16+n        virtio-mmio slot n
 //   0x3eff0000 PCIe I/O                   SPI 48 to 111   GICv2m messages
 //   0x3f000000 PCIe ECAM with highmem=off
@@ -49,10 +51,12 @@ struct VirtConfig {
   unsigned gic_version = 2;
   bool its = true;      // of a GICv3
   bool highmem = true;  // PCIe ECAM and 64-bit memory above RAM
+  bool secure = false;  // EL3 and the Secure state, with memory and a UART of its own
   bool virtio_mmio_legacy = true;
   bool direct_tlb = false;
   cpu::GroupOptions group;
   SemihostingHandler* semihosting = nullptr;  // outlives the board
+  ByteStream* secure_serial = nullptr;        // of the Secure UART; outlives the board; none: goes nowhere
   u64 rtc_start = 0;                          // seconds since 1970 at virtual time 0
   GateChoices gates;
 };
@@ -69,6 +73,7 @@ struct VirtChoices {
   unsigned gic_version = 2;
   bool its = true;
   bool highmem = true;
+  bool secure = false;
   bool device_tree_randomness = true;
   GateChoices gates;
 };
@@ -108,7 +113,11 @@ class Virt {
   void finish_wiring();
   // Copies what the loader collected into RAM; on a reset again, because the last run has changed it.
   void load(const std::vector<LoadSegment>& segments);
-  // Where PE 0 starts at the next reset of the PEs; the others wait for PSCI CPU_ON.
+  // Whether the program is the machine's firmware, where there is EL3: then all PEs start in it, at EL3, and
+  // there is no PSCI but its own. A kernel starts at EL1 in the Non-secure state, on PE 0 alone, and finds
+  // PSCI. Before the device tree is made.
+  void start_as_firmware(bool yes);
+  // Where PE 0, or all PEs, start at their next reset.
   void set_boot(const BootInfo& boot);
   // Every device as after power-on. The PEs do not run.
   void reset_devices();
@@ -119,8 +128,13 @@ class Virt {
   InvalidationHub& hub() { return hub_; }
   Topology& topology() { return topology_; }
   AddressSpace& system() { return *system_; }
-  // What PEs see as memory behind their own MMUs: the system memory map, or the gates in front of it.
-  AddressSpace& pe_space() { return pe_space_ ? *pe_space_ : *system_; }
+  // What PEs see as memory behind their own MMUs: the memory map, or the gates in front of it.
+  AddressSpace& pe_space(PaSpace space) {
+    if (space == PaSpace::Secure && secure_) return pe_secure_ ? *pe_secure_ : *secure_;
+    return pe_space_ ? *pe_space_ : *system_;
+  }
+  // As a PE sees it, but without the gates behind its MMU.
+  AddressSpace& memory(PaSpace space) { return space == PaSpace::Secure && secure_ ? *secure_ : *system_; }
   // What PCI functions see as memory: the system memory map, or the gates in front of it.
   AddressSpace& dma_space() { return *dma_space_; }
   PciHost& pci() { return *pci_; }
@@ -144,6 +158,7 @@ class Virt {
   void add_its();
   void add_pcie();
   void add_gates();
+  void add_secure_parts();
   void add_pes();
   void place(GuestPhysAddr address, std::shared_ptr<Region> region);
   void record(Part part, PhysRange window, u32 spi, InterruptInput::Trigger trigger);
@@ -156,6 +171,12 @@ class Virt {
   std::shared_ptr<GuestRam> ram_;
   std::shared_ptr<Container> memory_ = std::make_shared<Container>("system", kWholeSpace);
   std::unique_ptr<AddressSpace> system_;
+  // What Secure accesses see: the parts of the Secure state, and behind them what everybody sees. That of the
+  // PEs is behind their gates.
+  std::shared_ptr<GuestRam> secure_ram_;
+  std::unique_ptr<AddressSpace> secure_, pe_secure_;
+  std::unique_ptr<ByteStream> no_serial_;
+  bool firmware_ = false;
   std::unique_ptr<Gicv2> gicv2_;
   std::unique_ptr<Gicv2m> v2m_;
   std::unique_ptr<Gicv3> gicv3_;
@@ -163,7 +184,7 @@ class Virt {
   InterruptController* gic_ = nullptr;
   // Destroyed after the devices, which may still drive its interrupts, and before the GIC, which it drives.
   std::unique_ptr<cpu::PeGroup> pes_;
-  std::unique_ptr<Pl011> uart_;
+  std::unique_ptr<Pl011> uart_, secure_uart_;
   std::unique_ptr<Pl031> rtc_;
   std::unique_ptr<FwCfg> fw_cfg_;
   std::unique_ptr<Pl061> gpio_;

@@ -14,7 +14,7 @@ constexpr VirtProperty kProperties[] = {
     {"highmem", "on|off: PCIe configuration space and 64-bit memory above 4 GiB", nullptr},
     {"dtb-randomness", "on|off: seeds in the device tree; off makes it the same every time", nullptr},
     {"dtb-kaslr-seed", "the same, older spelling", nullptr},
-    {"secure", "off: no EL3 and no Secure state yet", "off"},
+    {"secure", "on|off: PEs with EL3, and memory and a UART for the Secure state", nullptr},
     {"virtualization", "off: no EL2 yet", "off"},
     {"iommu", "none|smmuv3|virtio: the gate in front of PCIe; short for chain=dma:...", nullptr},
     {"cpu-iommu", "none|smmuv3|virtio: the gate behind each PE's own MMU; short for chain=pe:...", nullptr},
@@ -89,6 +89,8 @@ VirtChoices parse_virt_properties(const std::vector<std::pair<std::string, std::
       choices.its = on_or_off(name, value);
     else if (name == "highmem")
       choices.highmem = on_or_off(name, value);
+    else if (name == "secure")
+      choices.secure = on_or_off(name, value);
     else if (name == "dtb-randomness" || name == "dtb-kaslr-seed")
       choices.device_tree_randomness = on_or_off(name, value);
     else
