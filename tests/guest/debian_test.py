@@ -167,6 +167,54 @@ class Devices(unittest.TestCase):
                 self.assertEqual(before, after)
                 self.assertNotEqual(changed, after)
 
+    def pci_functions(self, shell):
+        """{address: (vendor:device, class, [start of each resource in use])} of /sys/bus/pci/devices."""
+        functions = {}
+        for line in shell.output("for f in /sys/bus/pci/devices/*; do echo F ${f##*/} $(cat $f/vendor $f/device "
+                                 "$f/class) $(cut -d' ' -f1 $f/resource); done").splitlines():
+            if line.startswith("F "):
+                _, address, vendor, device, kind, *resources = line.split()
+                starts = [int(r, 16) for r in resources if int(r, 16)]
+                functions[address] = (f"{vendor[2:]}:{device[2:]}", int(kind, 16), starts)
+        return functions
+
+    def pci_case(self, gic, interrupts, machine="", append=""):
+        path = self.disk("pci.img")
+        command_line = f"{COMMAND_LINE} {append}"
+        with Machine(SLUICE, *options(pes=2, gic=gic, initrd=self.initrd, append=command_line),
+                     "-M", f"virt,gic-version={gic}{machine}",
+                     "-drive", f"file={path},format=raw,if=none,id=d", "-netdev", "null,id=n",
+                     "-device", "virtio-net-pci,netdev=n,mac=52:54:00:aa:bb:cc",
+                     "-device", "virtio-blk-pci,drive=d,addr=5.0,iommu_platform=on",
+                     "-device", "virtio-rng-pci,addr=5.1", "-device", "edu,addr=1f",
+                     "-device", "iommu-testdev") as m:
+            shell = self.start(m)
+            functions = self.pci_functions(shell)
+            identities = {address: function[0] for address, function in functions.items()}
+            self.assertEqual(identities, {
+                "0000:00:00.0": "1b36:0008", "0000:00:01.0": "1af4:1041", "0000:00:02.0": "1b36:0005",
+                "0000:00:05.0": "1af4:1042", "0000:00:05.1": "1af4:1044", "0000:00:1f.0": "1234:11e8"})
+            starts = [start for function in functions.values() for start in function[2]]
+            self.assertEqual(len(starts), len(set(starts)))
+            self.assertEqual(len(starts), 3 * 2 + 2)
+            self.assertIn("52:54:00:aa:bb:cc", shell.output("cat /sys/class/net/*/address"))
+            self.assertEqual(self.sha256(path), self.guest_sha256(shell))
+            shell.output("dd if=/dev/urandom of=/dev/vda bs=64k count=2 seek=3 conv=fsync 2>/dev/null")
+            shell.output("echo 3 > /proc/sys/vm/drop_caches")
+            changed = self.guest_sha256(shell)
+            shell.output("dd if=/dev/hwrng of=/dev/null bs=32 count=1 2>/dev/null")
+            self.assertRegex(shell.output("grep virtio /proc/interrupts"), interrupts)
+            self.assertEqual(shell.run("dmesg | grep -E 'WARNING|BUG:|Oops|Call trace|nobody cared'"), (1, ""))
+            self.power_off(m)
+        self.assertEqual(self.sha256(path), changed)
+
+    def test_pci_with_messages(self):
+        self.pci_case(2, r"MSI.*virtio")
+
+    def test_pci_with_wired_interrupts(self):
+        self.pci_case(3, r"GICv3 +\d+ Level .*virtio")
+        self.pci_case(2, r"GIC-0 +\d+ Level .*virtio", append="pci=nomsi", machine=",highmem=off")
+
     def test_console_random_numbers_and_network(self):
         log = os.path.join(self.folder.name, "hvc0")
         with Machine(SLUICE, *options(pes=2, initrd=self.initrd, cpu="max", gic=3), "-device", "virtio-serial-device",
