@@ -32,9 +32,10 @@ class DevicePlugger {
   void run() {
     plug_iommu();
     for (const DeviceOptions& d : options_.devices) plug(d);
-    // Drives with an interface of their own come behind all explicit devices.
+    // Drives with an interface of their own come behind all explicit devices, on virtio-mmio: that is where
+    // small guests look, and large ones find it as well.
     for (const std::string& id : options_.drive_order)
-      if (options_.drives.at(id).attach) add_disk(KeyValues{"-drive", "drive=" + id}, Bus::Pci);
+      if (options_.drives.at(id).attach) add_disk(KeyValues{"-drive", "drive=" + id}, Bus::Mmio);
     for (const auto& [id, drive] : options_.drives)
       if (!drive.attach && !used_drives_.contains(id))
         std::fprintf(stderr, "sluice: warning: -drive id=%s has if=none and no -device uses it\n",
