@@ -59,7 +59,7 @@ struct IommuDriver : Driver {
   };
   Reply exchange(const Bytes& request, u32 writable = 4) {
     std::memset(memory.at(requests_), 0xa5, 64 * 1024);
-    memory.put_bytes(requests_, request);
+    if (!request.empty()) memory.put_bytes(requests_, request);
     std::vector<Buffer> chain;
     if (!request.empty()) chain.push_back({requests_, u32(request.size()), false});
     if (writable) chain.push_back({requests_ + 32 * 1024, writable, true});
