@@ -1,6 +1,8 @@
 // tests/support/smmu_world.h: RAM, an SMMUv3 with its registers, and a master behind it. Everything is done
 // as a driver would: structures in memory, commands in the queue, registers through the frame.
 #pragma once
+#include <thread>
+
 #include "devices/iommu/smmuv3/smmuv3.h"
 #include "tests/support/memory_world.h"
 
@@ -158,6 +160,21 @@ struct SmmuWorld {
     put(cmdq + u64{prod & (size - 1)} * 16, command);
     queued = (prod + 1) & (2 * size - 1);
     write32(smmu_reg::CMDQ_PROD, queued);
+  }
+  // Several commands that one store makes visible.
+  void queue_all(std::span<const Words2> commands) {
+    u32 prod = read32(smmu_reg::CMDQ_PROD), size = 1u << cmdq_log2;
+    for (const Words2& c : commands) {
+      put(cmdq + u64{prod & (size - 1)} * 16, c);
+      prod = (prod + 1) & (2 * size - 1);
+    }
+    queued = prod;
+    write32(smmu_reg::CMDQ_PROD, queued);
+  }
+  // Lets virtual time pass, and what is due happen.
+  void pass_time(u64 ns) {
+    clock.advance_to(clock.now_ns() + ns);
+    clock.run_expired();
   }
   void command(const Words2& c) {
     queue(c);
