@@ -26,6 +26,12 @@ class Target final : public MonitorTarget {
   std::string translator_counters(unsigned pe) override { return "jit of " + std::to_string(pe) + "\n"; }
   std::string interrupts() override { return ""; }
   std::string pci() override { return ""; }
+  std::string gates() override { return "gates\n"; }
+  std::string iotlbs() override { return "iotlbs\n"; }
+  std::optional<std::string> path(const std::string& initiator, u64 address, char access) override {
+    if (initiator != "pe0") return std::nullopt;
+    return "pe0 " + std::to_string(address) + " " + access + "\n";
+  }
   PeStatus pe_status(unsigned pe) override { return {0x40080000 + pe, pe ? "off" : "running"}; }
   std::optional<u64> register_value(unsigned pe, const std::string& name) override {
     if (name == "pc") return 0x1000 + pe;
@@ -98,6 +104,16 @@ TEST(Monitor, VirtualDumpUsesTheChosenPeAndRegisters) {
   EXPECT_EQ(r.run("cpu 1"), "");
   EXPECT_EQ(r.run("x /1wx $pc+0x10-$x0"), "0000000000001009: 0x00001009\n");
   EXPECT_EQ(r.target.log, "v1 1009/4 ");
+}
+
+TEST(Monitor, TranslationsAreAskedForByInitiatorAddressAndAccess) {
+  Rig r;
+  EXPECT_EQ(r.run("xlate pe0 0x10"), "pe0 16 r\n");
+  EXPECT_EQ(r.run("xlate pe0 0x10+1 w"), "pe0 17 w\n");
+  EXPECT_EQ(r.run("xlate pe9 0x10"), "no initiator is called 'pe9': see info cpus and info pci\n");
+  for (const char* bad : {"xlate", "xlate pe0", "xlate pe0 0x10 q", "xlate pe0 0x10 r w"})
+    EXPECT_EQ(r.run(bad).substr(0, 6), "usage:") << bad;
+  EXPECT_EQ(r.run("xlate pe0 zz").substr(0, 3), "bad");
 }
 
 TEST(Monitor, BadDumpsAreExplained) {
