@@ -197,14 +197,14 @@ void Gates::add_master(GatePath path, u32 requester) {
         throw ConfigError::usage(gate.placed.name + ": " + why);
 }
 
-void Gates::reset() {
+void Gates::reset(bool firmware) {
   for (auto& transport : transports_) {
     std::lock_guard lock{transport->lock()};
     transport->reset();
   }
   for (Gate& gate : gates_) {
     if (gate.smmu) gate.smmu->reset();
-    if (gate.mpc) gate.mpc->reset();
+    if (gate.mpc) firmware ? gate.mpc->reset() : gate.mpc->reset_opened();
     if (gate.viommu) gate.viommu->machine_reset();
   }
 }

@@ -12,6 +12,7 @@
 //   0x0b000000  the MPC in front of RAM           SPI 144
 //   0x0b020000  every other gate, 128 KiB each    SPI 148 + 4n, in the order of the SMMU's
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -33,6 +34,13 @@ struct GateChoices {
   bool mpc = false;  // in front of RAM
   u64 mpc_block = 0x1000;
   Smmuv3Config smmu;  // for every SMMU
+
+  bool has_mpc() const {
+    auto in = [](const std::vector<GateKind>& path) {
+      return std::find(path.begin(), path.end(), GateKind::TzMpc) != path.end();
+    };
+    return mpc || in(pe) || in(dma);
+  }
 };
 // "smmuv3+mpc": gates by name, from the initiator on. Throws ConfigError.
 std::vector<GateKind> parse_gates(const std::string& option, std::string_view text);
@@ -75,8 +83,8 @@ class Gates {
   // The master exists: a virtio-iommu on its path knows the endpoint.
   void add_master(GatePath path, u32 requester);
 
-  // Masters are quiet. Inside a CompletionScope.
-  void reset();
+  // Masters are quiet. Inside a CompletionScope. Without firmware that would do it, the MPCs are opened.
+  void reset(bool firmware);
   const std::vector<Gate>& all() const { return gates_; }
 
  private:

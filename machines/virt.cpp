@@ -343,6 +343,8 @@ void Virt::start_as_firmware(bool yes) {
   for (unsigned n = 0; n < config_.pes; n++) pes_->pe(n).set_psci_conduit(record_.psci);
   gic_->reset_for_non_secure(!firmware_);
   gic_->reset();
+  CompletionScope completion;
+  gates_->reset(firmware_);
 }
 
 void Virt::set_boot(const BootInfo& boot) {
@@ -363,7 +365,7 @@ void Virt::reset_devices() {
     std::lock_guard lock{fw_cfg_->lock()};
     fw_cfg_->reset();
   }
-  gates_->reset();
+  gates_->reset(firmware_);
   gpio_->reset();
   rtc_->reset();
   uart_->reset();

@@ -100,6 +100,8 @@ VirtChoices parse_virt_properties(const std::vector<std::pair<std::string, std::
         throw ConfigError::usage("-machine: " + name + "=" + value + " is not available (" + p.help + ")");
   }
   choices.gic_version = gic_version(gic, pes);
+  if (choices.gates.has_mpc() && !choices.secure)
+    throw ConfigError::usage("-machine: an MPC needs secure=on: only Secure software can program it");
   return choices;
 }
 

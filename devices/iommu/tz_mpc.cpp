@@ -87,14 +87,14 @@ TzMpc::TzMpc(std::string name, InvalidationHub& hub, const AddressSpace& downstr
   reset();
 }
 
-void TzMpc::reset() {
+void TzMpc::reset(bool non_secure) {
   CompletionScope completion;
   auto held = lock();
   ctrl_ = kAutoIncrement;
   blk_idx_ = int_stat_ = int_info1_ = int_info2_ = 0;
   int_en_ = 1;
   gate_requests_++;
-  for (auto& word : lut_) word.store(0, std::memory_order_release);
+  for (auto& word : lut_) word.store(non_secure ? ~u32{0} : 0, std::memory_order_release);
   gated_.store(false, std::memory_order_release);
   update_interrupt();
   hub().complete(publish_unmap({.all_indexes = true, .range = {0, u64(size() - 1)}}));

@@ -44,7 +44,9 @@ class TzMpc final : public IommuRegion, public RegisterDevice<TzMpc> {
 
   // All blocks Secure, gate open, unlocked; holders of translations are told, and have acknowledged when this
   // (or the enclosing CompletionScope) ends.
-  void reset();
+  void reset() { reset(false); }
+  // As after a reset and after firmware that has made every block Non-secure.
+  void reset_opened() { reset(true); }
   static RegisterTable<TzMpc> registers();
 
   IommuIndex index_for(MemTxAttrs attrs) const override;
@@ -66,6 +68,7 @@ class TzMpc final : public IommuRegion, public RegisterDevice<TzMpc> {
  private:
   enum Reason : u32 { kSecurityViolation = 1, kGated = 2 };
 
+  void reset(bool non_secure);
   u64 words() const { return lut_.size(); }
   bool is_non_secure(u64 block) const;
   InclusiveRange run_around(u64 input) const;

@@ -118,7 +118,7 @@ TEST(Options, Consoles) {
   EXPECT_TRUE(has(bad({"-serial", "stdio", "-monitor", "stdio"}), "stdio is used twice"));
   EXPECT_TRUE(has(bad({"-serial", "pty"}), "not available"));
   EXPECT_TRUE(has(bad({"-serial", "chardev:x"}), "no -chardev with id 'x'"));
-  EXPECT_TRUE(has(bad({"-serial", "null", "-serial", "null"}), "one serial port"));
+  EXPECT_TRUE(has(bad({"-serial", "null", "-serial", "null", "-serial", "null"}), "two serial ports"));
   EXPECT_TRUE(has(bad({"-chardev", "socket,id=x"}), "'socket' is not available"));
 }
 
