@@ -69,15 +69,23 @@ SPEC("ITS: a moved interrupt is pending on one PE only, and is not lost, while m
   w.map(1, 0, 0, 0);
   w.run({C::mapc(1, 1)});
   w.configure(8192, kLpiOn);
-  constexpr u64 kMessages = 4000;
+  constexpr u64 kMessages = 300;
   std::atomic<u64> sent{0}, taken{0};
   std::atomic<bool> stop{false};
   auto pe = [&](unsigned n) {
-    while (!stop) taken += w.take(n) == 8192;
+    while (!stop) {
+      if (w.take(n) == 8192)
+        taken++;
+      else
+        std::this_thread::yield();
+    }
   };
   std::thread pe0(pe, 0), pe1(pe, 1);
   std::thread mover([&] {
-    for (u16 to = 1; !stop; to ^= 1) w.run({C::movi(1, 0, to), C::inv(1, 0)});
+    for (u16 to = 1; !stop; to ^= 1) {
+      w.run({C::movi(1, 0, to), C::inv(1, 0)});
+      std::this_thread::yield();
+    }
   });
   for (; sent < kMessages; sent++) {
     u64 before = taken;
