@@ -525,7 +525,7 @@ TEST(ItsTables, GarbageInThemIsHarmless) {
   w.boot();
   for (u64 at = 0; at < 0x1000; at += 8) {
     w.poke<u64>(w.kDevices + at, kValidBit | w.kItt | 0x1f);
-    w.poke<u64>(w.kItt + at, ~u64{0});
+    w.poke<u64>(w.kItt + at, at % 16 ? ~u64{0} : kValidBit | u64{8192} << 16 | at);
     w.poke<u64>(w.kCollections + at, ~u64{0});
   }
   for (u32 n = 0; n < 64; n++) w.message(n, n), w.message(n, ~0u);
