@@ -38,7 +38,7 @@ class MachineTarget final : public MonitorTarget {
   std::string tlb(unsigned pe) override;
   std::string memory_map(unsigned pe) override;
   std::string translator_counters(unsigned pe) override;
-  std::string interrupts() override { return board_.gic().describe(); }
+  std::string interrupts() override { return board_.describe_interrupts(); }
   std::string pci() override { return board_.pci().describe(); }
   std::string gates() override;
   std::string iotlbs() override;

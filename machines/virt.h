@@ -141,6 +141,7 @@ class Virt {
   const Gates& gates() const { return *gates_; }
   cpu::PeGroup& pes() { return *pes_; }
   InterruptController& gic() { return *gic_; }
+  std::string describe_interrupts() { return gic_->describe() + (its_ ? its_->describe() : std::string{}); }
   // Backs the ICC_* system registers of a PE; nullptr with a GICv2, whose CPU interface is memory mapped.
   SysregPort* gic_cpu_interface(unsigned pe);
   Pl011& uart() { return *uart_; }
