@@ -108,7 +108,7 @@ void Virt::add_gic() {
     add_v2m();
     return;
   }
-  Gicv3::Config wanted{.pes = config_.pes, .affinities = {}, .spis = kSpis};
+  Gicv3::Config wanted{.pes = config_.pes, .affinities = {}, .spis = kSpis, .security = config_.secure};
   for (unsigned pe = 0; pe < config_.pes; pe++) wanted.affinities.push_back(affinity(pe));
   if (config_.its) wanted.lpi_memory = DmaPort{*system_, MemTxAttrs::device(kGicInitiator, 0)};
   gicv3_ = std::make_unique<Gicv3>(wanted);

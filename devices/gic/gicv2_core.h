@@ -18,10 +18,6 @@ struct Gicv2View {
   bool ns = false;  // a Non-secure access: Group 0 is hidden, priorities are shifted
 };
 
-// The Non-secure view of priorities (IHI 0048B 3.8.1): the lower half of the range, as if it were all of it.
-constexpr u8 non_secure_priority(u8 priority) { return priority & 0x80 ? u8(priority << 1) : 0; }
-constexpr u8 from_non_secure_priority(u8 view) { return u8(0x80 | view >> 1); }
-
 struct Gicv2Core {
   static constexpr unsigned kMaxPes = 8;
   static constexpr unsigned kWords = 32;

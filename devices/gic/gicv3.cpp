@@ -72,16 +72,25 @@ void Gicv3::reset_cpu_interface(unsigned pe) {
   parts_->core.reset_cpu_interface(parts_->core.pes.at(pe));
 }
 
+void Gicv3::reset_for_non_secure(bool yes) {
+  std::lock_guard held{parts_->core.mutex};
+  parts_->core.reset_non_secure = yes;
+}
+
 std::string Gicv3::describe() {
   Gicv3Core& core = parts_->core;
   std::lock_guard held{core.mutex};
   std::string text;
   char line[128];
+  bool security = core.security;
+  auto name_of = [security](IrqGroup g) {
+    return g == kGroup0 ? "0" : g == kGroup1S ? "1S" : security ? "1NS" : "1";
+  };
   auto print_word = [&](const IrqWord& w, unsigned base, auto where) {
     for_each_bit((w.pending() | w.active) & core.present[base / 32], [&](unsigned n) {
-      std::snprintf(line, sizeof line, "  INTID %4u  %s%s%s Group %d priority 0x%02x  PE %d\n", base + n,
+      std::snprintf(line, sizeof line, "  INTID %4u  %s%s%s Group %s priority 0x%02x  PE %d\n", base + n,
                     bit(w.pending(), n) ? "pending " : "", bit(w.active, n) ? "active " : "",
-                    bit(w.enabled, n) ? "enabled" : "disabled", int(bit(w.group, n)), w.priority[n],
+                    bit(w.enabled, n) ? "enabled" : "disabled", name_of(w.group_of(n)), w.priority[n],
                     where(n));
       text += line;
     });

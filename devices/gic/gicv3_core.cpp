@@ -15,7 +15,8 @@ constexpr u32 packed_affinity(u64 mpidr) { return u32(extract(mpidr, 32, 8) << 2
 }  // namespace
 
 Gicv3Core::Gicv3Core(Gicv3::Config config)
-    : has_lpis(config.lpi_memory.has_value()),
+    : security(config.security),
+      has_lpis(config.lpi_memory.has_value()),
       lines(32 + std::min(config.spis, kSpecialIntid - 32)),
       words((lines + 31) / 32),
       priority_bits(std::clamp(config.priority_bits, 4u, 8u)),
@@ -58,6 +59,10 @@ void Gicv3Core::reset() {
   }
   target.fill(kNoPe);
   for (unsigned w = 1; w < words; w++) spi[w].reset(0);
+  if (security && reset_non_secure) {
+    for (IrqWord& word : spi) word.group = ~u32{0};
+    for (Pe& pe : pes) pe.own.group = ~u32{0}, pe.processor_sleep = false;
+  }
   for (unsigned intid = 32; intid < lines; intid++) set_route(intid, 0);
   for (Pe& pe : pes) reset_cpu_interface(pe);
 }
@@ -66,8 +71,9 @@ void Gicv3Core::reset_cpu_interface(Pe& pe) {
   pe.group_enabled = {};
   pe.pmr = 0;
   pe.bpr0 = min_bpr0;
-  pe.bpr1 = u8(min_bpr0 + 1);
-  pe.cbpr = pe.eoi_mode = false;
+  pe.bank[Pe::kNs] = {.bpr1 = u8(min_bpr0 + 1)};
+  pe.bank[Pe::kS] = {.bpr1 = min_bpr0};
+  pe.eoi_mode_el3 = false;
   for (ActivePriorities& a : pe.active) a.clear();
   groups_changed(unsigned(&pe - pes.data()));
 }
@@ -99,7 +105,7 @@ void Gicv3Core::spis_changed(unsigned word, u32 before) {
     u16 pe = target[intid];
     if (pe == kNoPe) return;
     if (rose)
-      offer(pe, irq_key(w.priority[n], intid), bit(w.group, n));
+      offer(pe, irq_key(w.priority[n], intid), w.group_of(n));
     else if (key_intid(pes[pe].best) == intid)
       rescan(pe);
   });
@@ -127,51 +133,61 @@ void Gicv3Core::all_groups_changed() {
   for (unsigned pe = 0; pe < pes.size(); pe++) rescan(pe);
 }
 
-u32 Gicv3Core::groups_taken(const Pe& pe, u32 group) const {
-  return (group_enabled[1] && pe.group_enabled[1] ? group : 0) |
-         (group_enabled[0] && pe.group_enabled[0] ? ~group : 0);
+// The interrupts of a word whose group is enabled here.
+u32 Gicv3Core::groups_taken(const Pe& pe, const IrqWord& w) const {
+  u32 taken = 0;
+  for (IrqGroup g : {kGroup0, kGroup1Ns, kGroup1S})
+    if (group_enabled[g] && pe.group_enabled[g]) taken |= w.members(g);
+  return taken;
 }
 
 // One more interrupt is deliverable to this PE.
-void Gicv3Core::offer(unsigned n, IrqKey key, bool group1) {
+void Gicv3Core::offer(unsigned n, IrqKey key, IrqGroup group) {
   Pe& pe = pes[n];
-  if (key >= pe.best || !group_enabled[group1] || !pe.group_enabled[group1]) return;
+  if (key >= pe.best || !group_enabled[group] || !pe.group_enabled[group]) return;
   pe.best = key;
   signal(pe);
 }
 
 void Gicv3Core::rescan(unsigned n) {
   Pe& pe = pes[n];
-  IrqKey best = most_urgent(pe.own, pe.own.deliverable() & groups_taken(pe, pe.own.group), 0, kNoIrq);
+  IrqKey best = most_urgent(pe.own, pe.own.deliverable() & groups_taken(pe, pe.own), 0, kNoIrq);
   for_each_bit(live_, [&](unsigned w) {
-    u32 candidates = spi[w].deliverable() & pe.routed[w] & groups_taken(pe, spi[w].group);
+    u32 candidates = spi[w].deliverable() & pe.routed[w] & groups_taken(pe, spi[w]);
     best = most_urgent(spi[w], candidates, w * 32, best);
   });
-  if (!pe.lpis.deliverable.empty() && group_enabled[1] && pe.group_enabled[1])
+  if (!pe.lpis.deliverable.empty() && group_enabled[kGroup1Ns] && pe.group_enabled[kGroup1Ns])
     best = std::min(best, *pe.lpis.deliverable.begin());
   pe.best = best;
   signal(pe);
 }
 
-// Priority grouping. ICC_BPR0_EL1 = n splits above bit n, ICC_BPR1_EL1 = n above bit n - 1.
-u8 Gicv3Core::group_mask(const Pe& pe, bool group1) const {
-  if (group1 && !pe.cbpr) return u8(0xff << pe.bpr1);
+// Priority grouping. ICC_BPR0_EL1 = n and the Secure ICC_BPR1_EL1 = n split above bit n, the Non-secure one
+// above bit n - 1.
+u8 Gicv3Core::group_mask(const Pe& pe, IrqGroup group) const {
+  if (group == kGroup1Ns && !pe.bank[Pe::kNs].cbpr) return u8(0xff << pe.bank[Pe::kNs].bpr1);
+  if (group == kGroup1S && !pe.bank[Pe::kS].cbpr) return u8(0xff << (pe.bank[Pe::kS].bpr1 + 1));
   return u8(0xff << (pe.bpr0 + 1));
 }
 
-bool Gicv3Core::can_be_signalled(const Pe& pe, bool group1) const {
+bool Gicv3Core::can_be_signalled(const Pe& pe, IrqGroup group) const {
   u8 priority = key_priority(pe.best);
-  return pe.best != kNoIrq && priority < pe.pmr && (priority & group_mask(pe, group1)) < running_priority(pe);
+  return pe.best != kNoIrq && priority < pe.pmr && (priority & group_mask(pe, group)) < running_priority(pe);
 }
 
-// Group 0 is an FIQ; Group 1 is an IRQ, as there is one Security state.
+// IHI 0069H table 4-3, for an EL3 that uses AArch64: Group 0 is an FIQ; Group 1 of the Security state in
+// which the PE is is an IRQ, unless it is at EL3.
+bool Gicv3Core::is_fiq(const Pe& pe, IrqGroup group) const {
+  return group == kGroup0 || pe.el3 || (group == kGroup1S) != pe.secure;
+}
+
 void Gicv3Core::signal(Pe& pe) {
   bool irq = false, fiq = false;
   if (pe.best != kNoIrq && key_priority(pe.best) < pe.pmr) {
-    bool group1 = is_group1(unsigned(&pe - pes.data()), key_intid(pe.best));
-    bool yes = can_be_signalled(pe, group1);
-    irq = yes && group1;
-    fiq = yes && !group1;
+    IrqGroup group = group_of(unsigned(&pe - pes.data()), key_intid(pe.best));
+    bool yes = can_be_signalled(pe, group), as_fiq = is_fiq(pe, group);
+    irq = yes && !as_fiq;
+    fiq = yes && as_fiq;
   }
   if (std::exchange(pe.irq_high, irq) != irq) pe.irq(irq);
   if (std::exchange(pe.fiq_high, fiq) != fiq) pe.fiq(fiq);
@@ -180,13 +196,13 @@ void Gicv3Core::signal(Pe& pe) {
 void Gicv3Core::activate(unsigned n, unsigned intid) {
   Pe& pe = pes[n];
   if (is_lpi(intid)) {  // LPIs have no active state: acknowledged is done with
-    pe.active[1].activate(u8(key_priority(pe.best) & group_mask(pe, true)));
+    pe.active[kGroup1Ns].activate(u8(key_priority(pe.best) & group_mask(pe, kGroup1Ns)));
     retire_lpi(pe, intid);
     return rescan(n);
   }
   IrqWord& w = word_of(n, intid);
-  bool group1 = bit(w.group, intid % 32);
-  pe.active[group1].activate(u8(w.priority[intid % 32] & group_mask(pe, group1)));
+  IrqGroup group = w.group_of(intid % 32);
+  pe.active[group].activate(u8(w.priority[intid % 32] & group_mask(pe, group)));
   u32 before = w.deliverable();
   w.acknowledge(u32{1} << intid % 32);
   if (intid < 32)
@@ -213,9 +229,13 @@ void Gicv3Core::deactivate(unsigned n, unsigned intid) {
     spis_changed(intid / 32, before);
 }
 
-void Gicv3Core::send_sgi(unsigned n, unsigned intid, bool group1) {
+// IHI 0069H 4.4: delivered where it is in that group; what is sent as Secure Group 1 also where it is in
+// Group 0. (GICR_NSACR is RAZ/WI: Non-secure software reaches no Secure interrupt.)
+void Gicv3Core::send_sgi(unsigned n, unsigned intid, IrqGroup group, bool from_ns) {
   IrqWord& w = pes[n].own;
-  if (bit(w.group, intid) != group1) return;
+  IrqGroup own = w.group_of(intid);
+  if (own != group && !(group == kGroup1S && own == kGroup0)) return;
+  if (from_ns && own != kGroup1Ns) return;
   u32 before = w.deliverable();
   w.latch |= u32{1} << intid;
   own_changed(n, before);
@@ -245,19 +265,19 @@ void Gicv3Core::set_route(unsigned intid, u64 value) {
 }
 
 // 1 of N: a PE takes part while it is awake, takes the group and has not opted out (GICR_CTLR.DPG*).
-bool Gicv3Core::participates(const Pe& pe, bool group1) const {
-  return pe.group_enabled[group1] && !pe.processor_sleep && !pe.opted_out[group1];
+bool Gicv3Core::participates(const Pe& pe, IrqGroup group) const {
+  return pe.group_enabled[group] && !pe.processor_sleep && !pe.opted_out[group];
 }
 
 // The first participating PE that is idle and would take it at once, else the first one; in turn.
 u16 Gicv3Core::choose(unsigned intid) const {
   const IrqWord& w = spi[intid / 32];
-  bool group1 = bit(w.group, intid % 32);
+  IrqGroup group = w.group_of(intid % 32);
   u16 fallback = kNoPe;
   for (unsigned i = 0; i < pes.size(); i++) {
     unsigned n = (next_choice_ + i) % unsigned(pes.size());
     const Pe& pe = pes[n];
-    if (!participates(pe, group1)) continue;
+    if (!participates(pe, group)) continue;
     bool idle = running_priority(pe) == ActivePriorities::kIdle && pe.best == kNoIrq;
     if (idle && w.priority[intid % 32] < pe.pmr) {
       next_choice_ = n + 1;
@@ -275,7 +295,7 @@ void Gicv3Core::choose_again() {
     for_each_bit(one_of_n_[word] & spi[word].deliverable(), [&](unsigned n) {
       unsigned intid = word * 32 + n;
       u16 now = target[intid];
-      if (now != kNoPe && participates(pes[now], bit(spi[word].group, n))) return;
+      if (now != kNoPe && participates(pes[now], spi[word].group_of(n))) return;
       set_target(intid, choose(intid));
       if (target[intid] != kNoPe) rescan(target[intid]);
     });

@@ -1,4 +1,5 @@
-// devices/gic/gicv3_cpu_interface.cpp: ICC_*_EL1, Arm IHI 0069H, as seen in a system with one Security state.
+// devices/gic/gicv3_cpu_interface.cpp: ICC_*_EL1 and ICC_*_EL3, Arm IHI 0069H, for one Security state or
+// two.
 #include <algorithm>
 
 #include "base/log.h"
@@ -7,8 +8,8 @@
 namespace sluice {
 namespace {
 
-// Every ICC register but ICC_PMR_EL1 is op0 3, CRn 12. The EL2 and EL3 rows are here so that every register
-// of the interface has its name; a CPU interface without those Exception levels does not implement them.
+// Every ICC register but ICC_PMR_EL1 is op0 3, CRn 12. Two Security states are two because there is EL3;
+// there is no EL2, and ICC_SRE_EL2 is then RES0 from EL3.
 constexpr u16 icc(unsigned op1, unsigned crm, unsigned op2) { return SysregId(3, op1, 12, crm, op2).value; }
 constexpr u16 ICC_PMR_EL1 = SysregId(3, 0, 4, 6, 0).value;
 constexpr u16 ICC_IAR0_EL1 = icc(0, 8, 0), ICC_EOIR0_EL1 = icc(0, 8, 1), ICC_HPPIR0_EL1 = icc(0, 8, 2);
@@ -25,7 +26,14 @@ constexpr u16 ICC_CTLR_EL3 = icc(6, 12, 4), ICC_SRE_EL3 = icc(6, 12, 5), ICC_IGR
 // ICC_CTLR_EL1
 constexpr u64 kCbpr = 1 << 0, kEoiMode = 1 << 1, kA3v = 1 << 15, kRss = 1 << 18;
 // ICC_SRE_EL1: SRE, DFB and DIB are RAO/WI: there is no memory-mapped CPU interface and no bypass.
-constexpr u64 kSre = 7;
+constexpr u64 kSre = 7, kSreEnable = 8;
+// ICC_CTLR_EL3, where it differs from ICC_CTLR_EL1. nDS: the distributor cannot have its Security states
+// disabled.
+constexpr u64 kCbprS = 1 << 0, kCbprNs = 1 << 1, kEoiModeEl3 = 1 << 2, kEoiModeS = 1 << 3,
+              kEoiModeNs = 1 << 4, kNds = 1 << 17;
+// Special INTIDs that ICC_IAR0_EL1 and ICC_HPPIR0_EL1 return to EL3: a Group 1 interrupt of that state is
+// pending.
+constexpr unsigned kSecurePending = 1020, kNonSecurePending = 1021;
 
 constexpr bool within(u16 id, u16 first, u16 last) { return id >= first && id <= last; }
 
@@ -58,149 +66,235 @@ bool Gicv3CpuInterface::implements(SysregId id) const {
     case ICC_SRE_EL2:
     case ICC_CTLR_EL3:
     case ICC_SRE_EL3:
-    case ICC_IGRPEN1_EL3:
+    case ICC_IGRPEN1_EL3: return core_.security;
     default: return false;
   }
 }
 
-u64 Gicv3CpuInterface::read(SysregId id, SysregAccessor) {
+void Gicv3CpuInterface::security_changed(SysregAccessor who) {
+  std::lock_guard held{core_.mutex};
+  pe().el3 = who.el == 3;
+  pe().secure = who.secure;
+  core_.signal(pe());
+}
+
+u64 Gicv3CpuInterface::read(SysregId id, SysregAccessor who) {
   std::lock_guard held{core_.mutex};
   u16 r = id.value;
   switch (r) {
-    case ICC_IAR1_EL1: return acknowledge(true);
-    case ICC_IAR0_EL1: return acknowledge(false);
-    case ICC_PMR_EL1: return pe().pmr;
-    case ICC_HPPIR0_EL1: return highest_pending(false);
-    case ICC_HPPIR1_EL1: return highest_pending(true);
+    case ICC_IAR1_EL1: return acknowledge(true, who);
+    case ICC_IAR0_EL1: return acknowledge(false, who);
+    case ICC_PMR_EL1: return read_pmr(who);
+    case ICC_HPPIR0_EL1: return highest_pending(false, who);
+    case ICC_HPPIR1_EL1: return highest_pending(true, who);
     case ICC_BPR0_EL1: return pe().bpr0;
-    case ICC_BPR1_EL1: return read_bpr1();
-    case ICC_RPR_EL1: return std::min<u32>(core_.running_priority(pe()), 0xff);
-    case ICC_CTLR_EL1: return read_ctlr();
+    case ICC_BPR1_EL1: return read_bpr1(who);
+    case ICC_RPR_EL1: return read_rpr(who);
+    case ICC_CTLR_EL1: return read_ctlr(who);
+    case ICC_CTLR_EL3: return read_ctlr_el3();
     case ICC_SRE_EL1: return kSre;
-    case ICC_IGRPEN0_EL1: return pe().group_enabled[0];
-    case ICC_IGRPEN1_EL1: return pe().group_enabled[1];
+    case ICC_SRE_EL2: return 0;
+    case ICC_SRE_EL3: return kSre | kSreEnable;
+    case ICC_IGRPEN0_EL1: return pe().group_enabled[kGroup0];
+    case ICC_IGRPEN1_EL1: return pe().group_enabled[group1(who)];
+    case ICC_IGRPEN1_EL3: return pe().group_enabled[kGroup1Ns] | pe().group_enabled[kGroup1S] << 1;
     default: break;
   }
-  if (within(r, ICC_AP0R0_EL1, ICC_AP0R3_EL1)) return pe().active[0].read(r - ICC_AP0R0_EL1);
-  if (within(r, ICC_AP1R0_EL1, ICC_AP1R3_EL1)) return pe().active[1].read(r - ICC_AP1R0_EL1);
+  if (within(r, ICC_AP0R0_EL1, ICC_AP0R3_EL1)) return pe().active[kGroup0].read(r - ICC_AP0R0_EL1);
+  if (within(r, ICC_AP1R0_EL1, ICC_AP1R3_EL1)) return pe().active[group1(who)].read(r - ICC_AP1R0_EL1);
   guest_error("gicv3: read of write-only or unknown CPU interface register 0x%x", r);
   return 0;
 }
 
-void Gicv3CpuInterface::write(SysregId id, u64 value, SysregAccessor) {
+void Gicv3CpuInterface::write(SysregId id, u64 value, SysregAccessor who) {
   std::lock_guard held{core_.mutex};
   u16 r = id.value;
   switch (r) {
-    case ICC_EOIR1_EL1: return end_of_interrupt(true, value);
-    case ICC_EOIR0_EL1: return end_of_interrupt(false, value);
-    case ICC_DIR_EL1: return deactivate(value);
-    case ICC_PMR_EL1: pe().pmr = u8(value) & core_.priority_mask; return core_.signal(pe());
-    case ICC_SGI1R_EL1: return write_sgir(true, value);
-    // With one Security state the other one's Group 1, which ICC_ASGI1R_EL1 addresses, is Group 0.
-    case ICC_ASGI1R_EL1:
-    case ICC_SGI0R_EL1: return write_sgir(false, value);
-    case ICC_BPR0_EL1: return write_bpr(false, value);
-    case ICC_BPR1_EL1: return write_bpr(true, value);
-    case ICC_CTLR_EL1: return write_ctlr(value);
-    case ICC_SRE_EL1: return;
-    case ICC_IGRPEN0_EL1:
-    case ICC_IGRPEN1_EL1:
-      pe().group_enabled[r == ICC_IGRPEN1_EL1] = value & 1;
-      return core_.groups_changed(number_);
+    case ICC_EOIR1_EL1: return end_of_interrupt(true, value, who);
+    case ICC_EOIR0_EL1: return end_of_interrupt(false, value, who);
+    case ICC_DIR_EL1: return deactivate(value, who);
+    case ICC_PMR_EL1: return write_pmr(value, who);
+    case ICC_SGI1R_EL1: return write_sgir(group1(who), value, who);
+    // The other state's Group 1. With one Security state that is Group 0.
+    case ICC_ASGI1R_EL1: return write_sgir(ns_bank(who) ? kGroup1S : kGroup1Ns, value, who);
+    case ICC_SGI0R_EL1: return write_sgir(kGroup0, value, who);
+    case ICC_BPR0_EL1: return write_bpr0(value);
+    case ICC_BPR1_EL1: return write_bpr1(value, who);
+    case ICC_CTLR_EL1: return write_ctlr(value, who);
+    case ICC_CTLR_EL3: return write_ctlr_el3(value);
+    case ICC_SRE_EL1:
+    case ICC_SRE_EL2:
+    case ICC_SRE_EL3: return;
+    case ICC_IGRPEN0_EL1: return enable(kGroup0, value & 1);
+    case ICC_IGRPEN1_EL1: return enable(group1(who), value & 1);
+    case ICC_IGRPEN1_EL3: enable(kGroup1Ns, value & 1); return enable(kGroup1S, value & 2);
     default: break;
   }
   if (within(r, ICC_AP0R0_EL1, ICC_AP0R3_EL1)) {
-    pe().active[0].write(r - ICC_AP0R0_EL1, u32(value));
+    pe().active[kGroup0].write(r - ICC_AP0R0_EL1, u32(value));
     core_.signal(pe());
   } else if (within(r, ICC_AP1R0_EL1, ICC_AP1R3_EL1)) {
-    pe().active[1].write(r - ICC_AP1R0_EL1, u32(value));
+    pe().active[group1(who)].write(r - ICC_AP1R0_EL1, u32(value));
     core_.signal(pe());
   } else {
     guest_error("gicv3: write to read-only or unknown CPU interface register 0x%x", r);
   }
 }
 
+void Gicv3CpuInterface::enable(IrqGroup group, bool yes) {
+  pe().group_enabled[group] = yes;
+  core_.groups_changed(number_);
+}
+
+// Whether software there deals with interrupts of this group at all: Secure EL1 not with Non-secure Group 1,
+// the Non-secure state with nothing else; EL3 with all.
+bool Gicv3CpuInterface::may_handle(IrqGroup group, SysregAccessor who) const {
+  if (!core_.security || who.el == 3) return true;
+  return who.secure == (group != kGroup1Ns);
+}
+
 // ICC_HPPIR<x>_EL1 does not look at the priority mask or at the running priority.
-unsigned Gicv3CpuInterface::highest_pending(bool group1) {
+unsigned Gicv3CpuInterface::highest_pending(bool group1, SysregAccessor who) {
   if (pe().best == kNoIrq) return kSpuriousIntid;
   unsigned intid = key_intid(pe().best);
-  return core_.is_group1(number_, intid) == group1 ? intid : kSpuriousIntid;
+  IrqGroup group = core_.group_of(number_, intid);
+  if (group1 == (group != kGroup0)) return may_handle(group, who) ? intid : kSpuriousIntid;
+  if (group1 || who.el != 3) return kSpuriousIntid;
+  return group == kGroup1S ? kSecurePending : kNonSecurePending;
 }
 
 // ICC_IAR<x>_EL1
-unsigned Gicv3CpuInterface::acknowledge(bool group1) {
-  unsigned intid = highest_pending(group1);
-  if (intid == kSpuriousIntid || !core_.can_be_signalled(pe(), group1)) return kSpuriousIntid;
+unsigned Gicv3CpuInterface::acknowledge(bool group1, SysregAccessor who) {
+  unsigned intid = highest_pending(group1, who);
+  if (intid == kSpuriousIntid || !core_.can_be_signalled(pe(), core_.group_of(number_, key_intid(pe().best))))
+    return kSpuriousIntid;
+  if (within(u16(intid), kSpecialIntid, kSpuriousIntid)) return intid;
   core_.activate(number_, intid);
   return intid;
 }
 
 // ICC_EOIR<x>_EL1: priority drop and, unless EOImode says that ICC_DIR_EL1 does it, deactivation. A write
 // that does not match the highest active priority's group is UNPREDICTABLE; it is ignored.
-void Gicv3CpuInterface::end_of_interrupt(bool group1, u64 value) {
+void Gicv3CpuInterface::end_of_interrupt(bool group1, u64 value, SysregAccessor who) {
   unsigned intid = unsigned(extract(value, 0, 24));
   if (!core_.exists(intid)) {
     if (!within(u16(intid), kSpecialIntid, kSpuriousIntid)) guest_error("gicv3: EOI of INTID %u", intid);
     return;
   }
   Gicv3Core::Pe& p = pe();
-  u32 mine = p.active[group1].running();
-  if (mine == ActivePriorities::kIdle || p.active[!group1].running() < mine) {
+  IrqGroup highest = kGroup0;
+  for (IrqGroup g : {kGroup1Ns, kGroup1S})
+    if (p.active[g].running() < p.active[highest].running()) highest = g;
+  bool idle = p.active[highest].running() == ActivePriorities::kIdle;
+  if (idle || group1 != (highest != kGroup0) || !may_handle(highest, who)) {
     guest_error("gicv3: EOI of INTID %u in Group %d, which has no highest active priority", intid,
                 int(group1));
     return;
   }
-  p.active[group1].drop();
-  if (!p.eoi_mode) core_.deactivate(number_, intid);
+  p.active[highest].drop();
+  if (!splits_eoi(who) && may_handle(core_.group_of(number_, intid), who)) core_.deactivate(number_, intid);
   core_.signal(p);
 }
 
-void Gicv3CpuInterface::deactivate(u64 value) {
+void Gicv3CpuInterface::deactivate(u64 value, SysregAccessor who) {
   unsigned intid = unsigned(extract(value, 0, 24));
-  if (!pe().eoi_mode || !core_.exists(intid)) {
-    guest_error("gicv3: ICC_DIR_EL1 write of INTID %u with EOImode %d", intid, int(pe().eoi_mode));
+  if (!splits_eoi(who) || !core_.exists(intid)) {
+    guest_error("gicv3: ICC_DIR_EL1 write of INTID %u with EOImode %d", intid, int(splits_eoi(who)));
     return;
   }
-  core_.deactivate(number_, intid);
+  if (may_handle(core_.group_of(number_, intid), who)) core_.deactivate(number_, intid);
 }
 
-// PRIbits is the number of priority bits less one; IDbits 0 is 16 bits.
-u64 Gicv3CpuInterface::read_ctlr() const {
-  return (pe().cbpr ? kCbpr : 0) | (pe().eoi_mode ? kEoiMode : 0) | u64{core_.priority_bits - 1} << 8 | kA3v |
-         kRss;
+// While SCR_EL3.FIQ is 1 the Non-secure state sees the lower half of the priorities as if it were all of
+// them.
+u64 Gicv3CpuInterface::read_pmr(SysregAccessor who) const {
+  return shifts_priorities(who) ? non_secure_priority(pe().pmr) : pe().pmr;
 }
 
-void Gicv3CpuInterface::write_ctlr(u64 value) {
-  pe().cbpr = value & kCbpr;
-  pe().eoi_mode = value & kEoiMode;
+void Gicv3CpuInterface::write_pmr(u64 value, SysregAccessor who) {
+  u8 mask = u8(value);
+  if (shifts_priorities(who)) {
+    if (!(pe().pmr & 0x80)) return;  // the Secure side's mask
+    mask = from_non_secure_priority(mask);
+  }
+  pe().pmr = mask & core_.priority_mask;
   core_.signal(pe());
 }
 
-// With CBPR set, ICC_BPR1_EL1 shows ICC_BPR0_EL1 + 1, at most 7, and ignores writes.
-u64 Gicv3CpuInterface::read_bpr1() const { return pe().cbpr ? std::min(pe().bpr0 + 1, 7) : pe().bpr1; }
+u64 Gicv3CpuInterface::read_rpr(SysregAccessor who) const {
+  u32 running = core_.running_priority(pe());
+  if (running >= ActivePriorities::kIdle) return 0xff;
+  return shifts_priorities(who) ? non_secure_priority(u8(running)) : running;
+}
 
-void Gicv3CpuInterface::write_bpr(bool group1, u64 value) {
-  Gicv3Core::Pe& p = pe();
-  if (group1 && p.cbpr) return;
-  u8 least = u8(core_.min_bpr0 + group1);
-  (group1 ? p.bpr1 : p.bpr0) = std::max(u8(value & 7), least);
-  core_.signal(p);
+// PRIbits is the number of priority bits less one; IDbits 0 is 16 bits.
+u64 Gicv3CpuInterface::common_ctlr() const { return u64{core_.priority_bits - 1} << 8 | kA3v | kRss; }
+
+u64 Gicv3CpuInterface::read_ctlr(SysregAccessor who) const {
+  const auto& b = bank(who);
+  return common_ctlr() | (b.cbpr ? kCbpr : 0) | (b.eoi_mode ? kEoiMode : 0);
+}
+
+// With two Security states CBPR is read-only here.
+void Gicv3CpuInterface::write_ctlr(u64 value, SysregAccessor who) {
+  if (!core_.security) bank(who).cbpr = value & kCbpr;
+  bank(who).eoi_mode = value & kEoiMode;
+  core_.signal(pe());
+}
+
+u64 Gicv3CpuInterface::read_ctlr_el3() const {
+  const auto& s = pe().bank[Gicv3Core::Pe::kS];
+  const auto& ns = pe().bank[Gicv3Core::Pe::kNs];
+  return common_ctlr() | kNds | (s.cbpr ? kCbprS : 0) | (ns.cbpr ? kCbprNs : 0) |
+         (pe().eoi_mode_el3 ? kEoiModeEl3 : 0) | (s.eoi_mode ? kEoiModeS : 0) |
+         (ns.eoi_mode ? kEoiModeNs : 0);
+}
+
+void Gicv3CpuInterface::write_ctlr_el3(u64 value) {
+  auto& s = pe().bank[Gicv3Core::Pe::kS];
+  auto& ns = pe().bank[Gicv3Core::Pe::kNs];
+  s.cbpr = value & kCbprS, ns.cbpr = value & kCbprNs;
+  s.eoi_mode = value & kEoiModeS, ns.eoi_mode = value & kEoiModeNs;
+  pe().eoi_mode_el3 = value & kEoiModeEl3;
+  core_.signal(pe());
+}
+
+// Below EL3, CBPR makes ICC_BPR1_EL1 another name of ICC_BPR0_EL1 in the Secure state; in the Non-secure one,
+// and with one state, it shows ICC_BPR0_EL1 + 1, at most 7, and ignores writes.
+u64 Gicv3CpuInterface::read_bpr1(SysregAccessor who) const {
+  if (!bank(who).cbpr || who.el == 3) return bank(who).bpr1;
+  return ns_bank(who) ? std::min(pe().bpr0 + 1, 7) : pe().bpr0;
+}
+
+void Gicv3CpuInterface::write_bpr0(u64 value) {
+  pe().bpr0 = std::max(u8(value & 7), core_.min_bpr0);
+  core_.signal(pe());
+}
+
+void Gicv3CpuInterface::write_bpr1(u64 value, SysregAccessor who) {
+  if (bank(who).cbpr && who.el != 3) {
+    if (!ns_bank(who)) write_bpr0(value);
+    return;
+  }
+  bank(who).bpr1 = std::max(u8(value & 7), u8(core_.min_bpr0 + ns_bank(who)));
+  core_.signal(pe());
 }
 
 // ICC_SGI<x>R_EL1: an SGI for every other PE (IRM), or for up to 16 PEs with the same Aff3, Aff2 and Aff1,
 // whose Aff0 is RS * 16 + n for each bit n of the target list. It is delivered where it belongs to the group.
-void Gicv3CpuInterface::write_sgir(bool group1, u64 value) {
+void Gicv3CpuInterface::write_sgir(IrqGroup group, u64 value, SysregAccessor who) {
   unsigned intid = unsigned(extract(value, 24, 4));
+  bool from_ns = core_.security && !who.secure;
   if (bit(value, 40)) {
     for (unsigned n = 0; n < core_.pes.size(); n++)
-      if (n != number_) core_.send_sgi(n, intid, group1);
+      if (n != number_) core_.send_sgi(n, intid, group, from_ns);
     return;
   }
   u32 cluster = u32(extract(value, 48, 8) << 24 | extract(value, 32, 8) << 16 | extract(value, 16, 8) << 8);
   u32 first = cluster | u32(extract(value, 44, 4)) << 4;
   for_each_bit(u32(extract(value, 0, 16)), [&](unsigned n) {
     u16 to = core_.pe_with_affinity(first + n);
-    if (to != Gicv3Core::kNoPe) core_.send_sgi(to, intid, group1);
+    if (to != Gicv3Core::kNoPe) core_.send_sgi(to, intid, group, from_ns);
   });
 }
 

@@ -1,4 +1,5 @@
-// devices/gic/gicv3_redistributor.cpp: GICR_*, Arm IHI 0069H. No direct LPIs (GICR_TYPER.DirectLPI == 0): an
+// devices/gic/gicv3_redistributor.cpp: GICR_*, Arm IHI 0069H. With two Security states a
+// Non-secure access sees Non-secure Group 1 only. No direct LPIs (GICR_TYPER.DirectLPI == 0): an
 // ITS makes them. They share their configuration table (GICR_TYPER.CommonLPIAff == 0).
 #include "base/log.h"
 #include "devices/gic/gic_id.h"
@@ -13,10 +14,10 @@ constexpr u32 kLpiFirst = 0x40, kLpiEnd = 0xc4;  // GICR_SETLPIR .. GICR_SYNCR: 
 constexpr u32 kIgroupr0 = 0x080, kIpriorityr0 = 0x400, kIpriorityrEnd = 0x420;
 constexpr u32 kIcfgr0 = 0xc00, kIcfgr1 = 0xc04, kIgrpmodr0 = 0xd00, kNsacr = 0xe00;
 
-constexpr u32 kEnableLpis = 1 << 0, kCes = 1 << 1;                 // GICR_CTLR
-constexpr u32 kDpg0 = 1 << 24, kDpg1Ns = 1 << 25;                  // GICR_CTLR
-constexpr u32 kProcessorSleep = 1 << 1, kChildrenAsleep = 1 << 2;  // GICR_WAKER
-constexpr u64 kPlpis = 1 << 0, kLast = 1 << 4, kDpgs = 1 << 5;     // GICR_TYPER
+constexpr u32 kEnableLpis = 1 << 0, kCes = 1 << 1;                   // GICR_CTLR
+constexpr u32 kDpg0 = 1 << 24, kDpg1Ns = 1 << 25, kDpg1S = 1 << 26;  // GICR_CTLR
+constexpr u32 kProcessorSleep = 1 << 1, kChildrenAsleep = 1 << 2;    // GICR_WAKER
+constexpr u64 kPlpis = 1 << 0, kLast = 1 << 4, kDpgs = 1 << 5;       // GICR_TYPER
 constexpr u32 kPpis = 0xffff'0000;
 // Address, cacheability, shareability and IDbits; address, cacheability and shareability. PTZ is write-only.
 constexpr u64 kPropbaserWritable = 0x070f'ffff'ffff'ff9f, kPendbaserWritable = 0x070f'ffff'ffff'0f80;
@@ -24,8 +25,9 @@ constexpr u64 kPtz = u64{1} << 62;
 
 }  // namespace
 
-MemTxResult Gicv3Redistributors::read(u64 offset, unsigned size, u64& value, MemTxAttrs) {
+MemTxResult Gicv3Redistributors::read(u64 offset, unsigned size, u64& value, MemTxAttrs attrs) {
   std::lock_guard held{core_.mutex};
+  bool ns = core_.is_non_secure(attrs);
   u64 n = offset / Gicv3::kRedistributorStride;
   u32 at = u32(offset & 0xffff);
   bool sgi_base = offset & 0x10000;
@@ -34,22 +36,22 @@ MemTxResult Gicv3Redistributors::read(u64 offset, unsigned size, u64& value, Mem
     guest_error("gicv3: read beyond the last Redistributor, offset 0x%llx",
                 static_cast<unsigned long long>(offset));
   } else if (size == 4 && at % 4 == 0) {
-    value = sgi_base ? read_sgi(unsigned(n), at) : read_rd(unsigned(n), at);
+    value = sgi_base ? read_sgi(unsigned(n), at, ns) : read_rd(unsigned(n), at, ns);
   } else if (size == 8 && !sgi_base && at % 8 == 0) {
-    value = read_rd(unsigned(n), at) | u64{read_rd(unsigned(n), at + 4)} << 32;
+    value = read_rd(unsigned(n), at, ns) | u64{read_rd(unsigned(n), at + 4, ns)} << 32;
   } else if (size == 1 && sgi_base && at >= kIpriorityr0 && at < kIpriorityrEnd) {
-    value = core_.pes[n].own.priority[at - kIpriorityr0];
+    value = u8(core_.pes[n].own.read_ipriorityr((at - kIpriorityr0) & ~3u, ns) >> at % 4 * 8);
   } else {
     guest_error("gicv3: %u-byte read of a Redistributor at offset 0x%x", size, unsigned(offset & 0x1ffff));
   }
   return MemTxResult::ok();
 }
 
-MemTxResult Gicv3Redistributors::write(u64 offset, unsigned size, u64 value, MemTxAttrs) {
+MemTxResult Gicv3Redistributors::write(u64 offset, unsigned size, u64 value, MemTxAttrs attrs) {
   bool switched;
   {
     std::lock_guard held{core_.mutex};
-    switched = write_locked(offset, size, value);
+    switched = write_locked(offset, size, value, core_.is_non_secure(attrs));
   }
   // The tables are in memory, which must not be reached with the lock held.
   if (switched) lpis_->switched(unsigned(offset / Gicv3::kRedistributorStride));
@@ -57,7 +59,7 @@ MemTxResult Gicv3Redistributors::write(u64 offset, unsigned size, u64 value, Mem
 }
 
 // True: GICR_CTLR.EnableLPIs has changed.
-bool Gicv3Redistributors::write_locked(u64 offset, unsigned size, u64 value) {
+bool Gicv3Redistributors::write_locked(u64 offset, unsigned size, u64 value, bool ns) {
   u64 n = offset / Gicv3::kRedistributorStride;
   u32 at = u32(offset & 0xffff);
   bool sgi_base = offset & 0x10000;
@@ -68,12 +70,12 @@ bool Gicv3Redistributors::write_locked(u64 offset, unsigned size, u64 value) {
   }
   u64 switches = core_.pes[n].lpis.switches;
   if (size == 4 && at % 4 == 0) {
-    sgi_base ? write_sgi(unsigned(n), at, u32(value)) : write_rd(unsigned(n), at, u32(value));
+    sgi_base ? write_sgi(unsigned(n), at, u32(value), ns) : write_rd(unsigned(n), at, u32(value), ns);
   } else if (size == 8 && !sgi_base && at % 8 == 0) {
-    write_rd(unsigned(n), at, u32(value));
-    write_rd(unsigned(n), at + 4, u32(value >> 32));
+    write_rd(unsigned(n), at, u32(value), ns);
+    write_rd(unsigned(n), at + 4, u32(value >> 32), ns);
   } else if (size == 1 && sgi_base && at >= kIpriorityr0 && at < kIpriorityrEnd) {
-    write_priority(unsigned(n), at - kIpriorityr0, u8(value));
+    write_priority(unsigned(n), at - kIpriorityr0, u8(value), ns);
   } else {
     guest_error("gicv3: %u-byte write to a Redistributor at offset 0x%x", size, unsigned(offset & 0x1ffff));
   }
@@ -85,17 +87,19 @@ u64 Gicv3Redistributors::typer(unsigned n) const {
   return u64{core_.pes[n].affinity} << 32 | u64{n} << 8 | (last ? kLast : 0) | kDpgs | (lpis_ ? kPlpis : 0);
 }
 
-u32 Gicv3Redistributors::read_rd(unsigned n, u32 at) {
+// GICR_CTLR.DPG0 and DPG1S, and GICR_WAKER, are Secure software's.
+u32 Gicv3Redistributors::read_rd(unsigned n, u32 at, bool ns) {
   const Gicv3Core::Pe& pe = core_.pes[n];
   if (at >= kGicIdOffset) return gic_id(GicVersion::V3, at);
   switch (at) {
     case kCtlr:
-      return (pe.lpis.enable ? kEnableLpis : 0) | (lpis_ ? kCes : 0) | (pe.opted_out[0] ? kDpg0 : 0) |
-             (pe.opted_out[1] ? kDpg1Ns : 0);
+      return (pe.lpis.enable ? kEnableLpis : 0) | (lpis_ ? kCes : 0) |
+             (pe.opted_out[kGroup1Ns] ? kDpg1Ns : 0) | (pe.opted_out[kGroup0] && !ns ? kDpg0 : 0) |
+             (pe.opted_out[kGroup1S] && !ns ? kDpg1S : 0);
     case kIidr: return kGicIidr;
     case kTyper: return u32(typer(n));
     case kTyper + 4: return u32(typer(n) >> 32);
-    case kWaker: return pe.processor_sleep ? kProcessorSleep | kChildrenAsleep : 0;
+    case kWaker: return pe.processor_sleep && !ns ? kProcessorSleep | kChildrenAsleep : 0;
     case kPropbaser: return u32(pe.lpis.propbaser);
     case kPropbaser + 4: return u32(pe.lpis.propbaser >> 32);
     case kPendbaser: return u32(pe.lpis.pendbaser);
@@ -104,10 +108,10 @@ u32 Gicv3Redistributors::read_rd(unsigned n, u32 at) {
   }
 }
 
-void Gicv3Redistributors::write_rd(unsigned n, u32 at, u32 value) {
+void Gicv3Redistributors::write_rd(unsigned n, u32 at, u32 value, bool ns) {
   Gicv3Core::Pe& pe = core_.pes[n];
   switch (at) {
-    case kCtlr: return write_ctlr(n, value);
+    case kCtlr: return write_ctlr(n, value, ns);
     case kPropbaser:
     case kPropbaser + 4:
     case kPendbaser:
@@ -116,6 +120,7 @@ void Gicv3Redistributors::write_rd(unsigned n, u32 at, u32 value) {
     // and the system would wake the PE; firmware for this board never clears the bit and expects interrupts.
     // It does keep the PE out of the 1 of N model.
     case kWaker:
+      if (ns) return;
       pe.processor_sleep = value & kProcessorSleep;
       core_.groups_changed(n);
       return;
@@ -125,14 +130,18 @@ void Gicv3Redistributors::write_rd(unsigned n, u32 at, u32 value) {
   }
 }
 
-void Gicv3Redistributors::write_ctlr(unsigned n, u32 value) {
+void Gicv3Redistributors::write_ctlr(unsigned n, u32 value, bool ns) {
   Gicv3Core::Pe& pe = core_.pes[n];
   bool enable = lpis_ && (value & kEnableLpis);
   if (enable != pe.lpis.enable) {
     pe.lpis.enable = enable;
     pe.lpis.switches++;
   }
-  pe.opted_out = {(value & kDpg0) != 0, (value & kDpg1Ns) != 0};
+  pe.opted_out[kGroup1Ns] = value & kDpg1Ns;
+  if (!ns) {
+    pe.opted_out[kGroup0] = value & kDpg0;
+    pe.opted_out[kGroup1S] = core_.security && (value & kDpg1S);
+  }
   core_.groups_changed(n);
 }
 
@@ -148,39 +157,52 @@ void Gicv3Redistributors::write_lpi_base(unsigned n, u32 at, u32 value) {
   base = now & (prop ? kPropbaserWritable : kPendbaserWritable);
 }
 
-u32 Gicv3Redistributors::read_sgi(unsigned n, u32 at) {
+u32 Gicv3Redistributors::read_sgi(unsigned n, u32 at, bool ns) {
   const IrqWord& own = core_.pes[n].own;
-  if (at >= kIgroupr0 && at < kIpriorityr0) return at % 0x80 ? 0 : own.read(IrqBitmap(at / 0x80));
-  if (at >= kIpriorityr0 && at < kIpriorityrEnd) {
-    const u8* p = &own.priority[at - kIpriorityr0];
-    return u32(p[0]) | u32(p[1]) << 8 | u32(p[2]) << 16 | u32(p[3]) << 24;
+  u32 visible = core_.visible(own, 0, ns);
+  if (at >= kIgroupr0 && at < kIpriorityr0) {
+    IrqBitmap which = IrqBitmap(at / 0x80);
+    return at % 0x80 || (ns && which == IrqBitmap::IGROUPR) ? 0 : own.read(which) & visible;
   }
-  if (at == kIcfgr0 || at == kIcfgr1) return own.read_icfgr(at == kIcfgr1);
+  if (at >= kIpriorityr0 && at < kIpriorityrEnd) {
+    return own.read_ipriorityr(at - kIpriorityr0, ns);
+  }
+  if (at == kIgrpmodr0) return ns ? 0 : own.modifier;
+  if (at == kIcfgr0 || at == kIcfgr1) return own.read_icfgr(at == kIcfgr1, visible);
   if (at >= kGicIdOffset) return gic_id(GicVersion::V3, at);
   return 0;
 }
 
-void Gicv3Redistributors::write_sgi(unsigned n, u32 at, u32 value) {
+void Gicv3Redistributors::write_sgi(unsigned n, u32 at, u32 value, bool ns) {
   IrqWord& own = core_.pes[n].own;
+  u32 visible = core_.visible(own, 0, ns);
   u32 before = own.deliverable();
   if (at >= kIgroupr0 && at < kIpriorityr0 && at % 0x80 == 0) {
+    IrqBitmap which = IrqBitmap(at / 0x80);
+    if (ns && which == IrqBitmap::IGROUPR) return;
     u32 old_group = own.group;
-    own.write(IrqBitmap(at / 0x80), value, ~u32{0});
+    own.write(which, value, visible);
     core_.own_changed(n, before);
     if (own.group != old_group) core_.rescan(n);
   } else if (at >= kIpriorityr0 && at < kIpriorityrEnd) {
-    for (unsigned i = 0; i < 4; i++) write_priority(n, at - kIpriorityr0 + i, u8(value >> i * 8));
+    for (unsigned i = 0; i < 4; i++) write_priority(n, at - kIpriorityr0 + i, u8(value >> i * 8), ns);
   } else if (at == kIcfgr1) {
-    own.write_icfgr(1, value, kPpis);
+    own.write_icfgr(1, value, kPpis & visible);
     core_.own_changed(n, before);
+  } else if (at == kIgrpmodr0 && core_.security) {
+    if (ns) return;
+    own.modifier = value;
+    core_.rescan(n);
   } else if (at != kIcfgr0 && at != kIgrpmodr0 &&
              at != kNsacr) {  // SGIs are always edge-triggered; one state: RES0
     guest_error("gicv3: write to read-only or unknown Redistributor register 0x%x", 0x10000 + at);
   }
 }
 
-void Gicv3Redistributors::write_priority(unsigned n, unsigned intid, u8 priority) {
+void Gicv3Redistributors::write_priority(unsigned n, unsigned intid, u8 priority, bool ns) {
   IrqWord& own = core_.pes[n].own;
+  if (ns && !bit(own.group, intid)) return;
+  if (ns) priority = from_non_secure_priority(priority);
   own.priority[intid] = priority & core_.priority_mask;
   if (bit(own.deliverable(), intid)) core_.rescan(n);
 }

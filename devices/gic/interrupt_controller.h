@@ -26,7 +26,7 @@ class InterruptController {
   // Whether reset() leaves a controller with two Security states as Secure firmware leaves it for a
   // Non-secure kernel: every interrupt in Non-secure Group 1. At first it does not. Takes effect at the next
   // reset().
-  virtual void reset_for_non_secure(bool) {}
+  virtual void reset_for_non_secure(bool yes) = 0;
   // For `info irq`: what is pending and active, and where it goes.
   virtual std::string describe() = 0;
 };

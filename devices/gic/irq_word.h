@@ -20,18 +20,37 @@ enum class IrqBitmap : u8 {
   ICACTIVER = 7,
 };
 
+// Of an interrupt: what IGROUPR and, where there are two Security states, IGRPMODR say (IHI 0069H 4.6). With
+// one Security state Group 1 is kGroup1Ns.
+enum IrqGroup : u8 { kGroup0, kGroup1Ns, kGroup1S };
+inline constexpr unsigned kIrqGroups = 3;
+
+// The Non-secure view of priorities (IHI 0048B 3.8.1, IHI 0069H 4.8.1): the lower half of the range, as if it
+// were all of it.
+constexpr u8 non_secure_priority(u8 priority) { return priority & 0x80 ? u8(priority << 1) : 0; }
+constexpr u8 from_non_secure_priority(u8 view) { return u8(0x80 | view >> 1); }
+
 struct IrqWord {
   u32 level = 0;  // input lines
   u32 edge = 0;   // ICFGR: 1 = edge-triggered
   u32 latch = 0;  // pending by an edge, by software, or (SGIs) by a sender
   u32 enabled = 0;
   u32 active = 0;
-  u32 group = 0;  // IGROUPR: 1 = Group 1
+  u32 group = 0;     // IGROUPR: 1 = (Non-secure) Group 1
+  u32 modifier = 0;  // IGRPMODR: 1 = Secure Group 1, where group is 0
   std::array<u8, 32> priority{};
 
   // A level-sensitive interrupt is pending while its line is high, or from ISPENDR until it is acknowledged.
   u32 pending() const { return latch | (level & ~edge); }
   u32 deliverable() const { return pending() & enabled & ~active; }
+
+  IrqGroup group_of(unsigned n) const {
+    return bit(group, n) ? kGroup1Ns : bit(modifier, n) ? kGroup1S : kGroup0;
+  }
+  // The interrupts of a group.
+  u32 members(IrqGroup g) const {
+    return g == kGroup1Ns ? group : g == kGroup1S ? modifier & ~group : ~(group | modifier);
+  }
 
   void drive(u32 mask, bool high) {
     if (high) {
@@ -77,6 +96,18 @@ struct IrqWord {
       case IrqBitmap::ISACTIVER: active |= value; break;
       case IrqBitmap::ICACTIVER: active &= ~value; break;
     }
+  }
+
+  // IPRIORITYR: four interrupts from n on. A Non-secure access of a GIC with two Security states (`ns`) sees
+  // those of Group 1, and its view of their priorities.
+  u32 read_ipriorityr(unsigned n, bool ns) const {
+    u32 value = 0;
+    for (unsigned i = 0; i < 4; i++) {
+      u8 p = priority[n + i];
+      if (ns) p = bit(group, n + i) ? non_secure_priority(p) : 0;
+      value |= u32{p} << i * 8;
+    }
+    return value;
   }
 
   // ICFGR: two bits for each of the 16 interrupts of one half of the word; bit 1 of each = edge-triggered.

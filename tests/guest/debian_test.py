@@ -21,9 +21,9 @@ COMMAND_LINE = "console=ttyAMA0 rdinit=/bin/sh"
 DISK_BYTES = 8 << 20
 
 
-def options(cpu="cortex-a57", pes=1, gic=2, accelerator="jit", append=COMMAND_LINE, initrd=None):
+def options(cpu="cortex-a57", pes=1, gic=2, accelerator="jit", append=COMMAND_LINE, initrd=None, machine=""):
     kernel, plain = debian.installer(BUILD)
-    return ("-M", f"virt,gic-version={gic}", "-cpu", cpu, "-smp", str(pes), "-m", "1G", "-accel", accelerator,
+    return ("-M", f"virt,gic-version={gic}{machine}", "-cpu", cpu, "-smp", str(pes), "-m", "1G", "-accel", accelerator,
             "-kernel", kernel, "-initrd", initrd or plain, "-append", append, "-nographic", "-no-reboot")
 
 
@@ -60,6 +60,11 @@ class Debian(unittest.TestCase):
 
     def test_boots_on_four_pes_with_everything(self):
         self.boot(cpu="max", pes=4, gic=3)
+
+    def test_boots_in_the_non_secure_state(self):
+        for gic in (2, 3):
+            with self.subTest(gic=gic):
+                self.boot(cpu="max", pes=2, gic=gic, machine=",secure=on")
 
     @unittest.skipUnless(LONG, "only in ./check --long")
     def test_boots_on_every_machine(self):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The bare-metal guests of images/: the demo, the self-test of the PEs, semihosting.
+"""The bare-metal guests of images/: the demo, the self-test of the PEs, firmware with two worlds, semihosting.
 
   images_test.py SLUICE BUILD
 SLUICE_LONG=1 runs every combination of model, GIC, number of PEs and accelerator.
@@ -77,6 +77,19 @@ class Images(unittest.TestCase):
         with Machine(SLUICE, *board("jit", 3, 4, "max"), "--tlb=direct", "-semihosting", "-kernel",
                      image("smp_test")) as m:
             m.expect_status(0, 120)
+
+    def secure_test(self, accelerator, gic, *more):
+        with Machine(SLUICE, "-M", f"virt,secure=on,gic-version={gic}", "-accel", accelerator, "-smp", "2", "-nographic",
+                     "-semihosting", *more, "-kernel", image("secure_test")) as m:
+            m.expect_status(0, 60)
+            self.assertRegex(m.seen, rf"secure_test: GICv{gic}, 2002 world switches, \d+ checks, 0 failures")
+
+    def test_a_monitor_at_el3_with_a_program_in_either_world(self):
+        for accelerator, gic in itertools.product(("jit", "interp"), (2, 3)):
+            with self.subTest(accel=accelerator, gic=gic):
+                self.secure_test(accelerator, gic)
+        self.secure_test("jit", 3, "--tlb=direct")
+        self.secure_test("jit", 3, "-icount", "shift=3")
 
     def test_semihosting(self):
         for accelerator in ("jit", "interp"):
