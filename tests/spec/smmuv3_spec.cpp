@@ -417,6 +417,79 @@ SPEC("C5: whoever translates again from inside the notification sees the new tab
   EXPECT_EQ(eager, Mapped::kOther);
 }
 
+// RAM once more, at another address; something happens whenever a table is read there.
+class Tripwire final : public IommuRegion {
+ public:
+  static constexpr u64 kBase = 0x80'0000'0000;
+  explicit Tripwire(SmmuWorld& w) : IommuRegion("tripwire", SmmuWorld::kRamSize, w.hub), bus_(w.bus) {}
+  IommuIndex index_for(MemTxAttrs) const override { return IommuIndex{}; }
+  IommuEntry translate(Iova, Access, IommuIndex, MemTxAttrs, Intent) const override {
+    if (happens) happens();
+    return {.input = {0, SmmuWorld::kRamSize - 1},
+            .output = {SmmuWorld::kRam},
+            .rights = Access::ReadWrite,
+            .target = &bus_};
+  }
+  MemTxResult refuse(Iova, Access, MemTxAttrs, const IommuEntry&) override {
+    return MemTxResult::access_error();
+  }
+  std::function<void()> happens;
+
+ private:
+  AddressSpace& bus_;
+};
+// The last level of the tables is read through the tripwire.
+struct Tripped : Mapped {
+  std::shared_ptr<Tripwire> wire = std::make_shared<Tripwire>(*this);
+  Tripped() {
+    Topology::Transaction(topology).add(*bus_root, Tripwire::kBase, wire);
+    tables.entry(kVa, 2) += Tripwire::kBase - kRam;
+    leaf = kRam + ((tables.entry(kVa, 2) & ones(48) & ~ones(12)) - Tripwire::kBase) + 8;
+  }
+  u64 leaf;  // of kVa
+};
+
+SPEC("C5: an invalidation in the middle of a walk makes the walk start again, and later ones arrive too") {
+  Tripped w;
+  TestPe pe(*w.dma, w.hub);
+  int trips = 0;
+  w.wire->happens = [&] {
+    if (trips++) return;
+    w.at(w.leaf) = Mapped::kOther | kPage1Rw | 3;
+    w.command_and_sync(cmd::nh_va(Mapped::kVa, 1));
+    w.at(w.leaf) = SmmuWorld::kRam | kPage1Rw | 3;  // seen by the walk that has begun, were it kept
+    w.command_and_sync(cmd::nh_va(Mapped::kVa, 1));
+  };
+  EXPECT_EQ(pe.load(Mapped::kVa, 8, w.master(1)), 0x11u);
+  EXPECT_GE(w.smmu->counters().walks_repeated, 1u);
+  w.at(w.leaf) = Mapped::kOther | kPage1Rw | 3;
+  w.command_and_sync(cmd::nh_va(Mapped::kVa, 1));
+  pe.participant.drain();
+  EXPECT_EQ(pe.load(Mapped::kVa, 8, w.master(1)), 0x22u);
+}
+
+SPEC("C5: a configuration that is invalidated while it is read is read again") {
+  Tripped w;
+  w.wire->happens = [&, first = true]() mutable {
+    if (!std::exchange(first, false)) return;
+    w.put_ste(1, smmu_ste::make(smmu_ste::kAbort));
+    w.command_and_sync(cmd::cfgi_ste(1));
+  };
+  EXPECT_FALSE(w.pa(Mapped::kVa, w.master(1)));
+  EXPECT_TRUE(w.smmu->streams().empty());
+}
+
+SPEC("a guest that invalidates during every walk cannot keep a master waiting for ever") {
+  Tripped w;
+  int trips = 0;
+  w.wire->happens = [&] {
+    if (trips++ < 64) w.command(cmd::nh_va(Mapped::kVa, 1));
+  };
+  EXPECT_EQ(w.pa(Mapped::kVa, w.master(1)), SmmuWorld::kRam);
+  EXPECT_EQ(trips, 65);
+  EXPECT_EQ(w.smmu->counters().walks_repeated, 64u);
+}
+
 SPEC("C14: a TLBI of one page leaves other pages, streams and substreams in a subscriber's cache") {
   Mapped w;
   for (u64 i = 2; i < 10; i++) w.tables.map(i << 12, SmmuWorld::kRam + (i << 12), kPage1Rw);
