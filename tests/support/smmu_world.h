@@ -249,7 +249,8 @@ class SmmuTables {
     }
   }
   void map(u64 address, u64 output, u64 bits, unsigned level = 3) {
-    entry(address, level) = output | bits | (level == 3 ? 3 : 1);
+    // Masters may walk on other threads.
+    std::atomic_ref(entry(address, level)).store(output | bits | (level == 3 ? 3 : 1));
   }
 
  private:
