@@ -164,14 +164,15 @@ SPEC("a mirror that comes and goes while requests run is exact whenever it is th
   IommuDriver w;
   EXPECT_EQ(w.attach(1, 8), kOk);
   std::atomic<bool> stop{false};
+  std::atomic<int> requests{0};
   std::thread driver([&] {
     test::Random random(4);
-    while (!stop) {
+    for (; !stop; requests++) {
       u64 at = random.below(32) << 12;
       if (w.map(1, at, at + 0xfff, kWindow + at) != kOk) (void)w.unmap(1, at, at + 0xfff);
     }
   });
-  for (int i = 0; i < 100; i++) {
+  for (int i = 0; i < 100 || requests < 2000; i++) {
     SoftHostIommu host(w.memory.hub(), {});
     ASSERT_EQ(host.mirror(*w.iommu.region(), k8), "");
     w.iommu.region()->between_commits([&] { EXPECT_EQ(compare(*w.iommu.region(), host, 8), ""); });
