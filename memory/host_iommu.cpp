@@ -85,7 +85,6 @@ std::string SoftHostIommu::map(const IommuMapped& mapped) {
   }
   counters_.maps++;
   insert_blocks(mapped.input, {mapped.input, mapped.output.value, mapped.target, mapped.rights, mapped.mmio});
-  table_.release_garbage();
   return {};
 }
 
@@ -109,7 +108,6 @@ void SoftHostIommu::unmap(InclusiveRange range) {
     counters_.unmaps++;
     keep_outside(range);
     table_.erase(range);
-    table_.release_garbage();
   }
   // Whoever made this known waits for completion: our message is older than its ticket.
   (void)publish_unmap({IommuIndex{0}, false, range});

@@ -10,24 +10,45 @@
 namespace sluice {
 namespace {
 
-constexpr size_t kCapacity = 64;       // entries of a leaf: 64 or so make copies and searches cost the same
+constexpr size_t kCapacity = 32;       // entries of a leaf
 constexpr size_t kGarbageLimit = 128;  // nodes kept until they are handed to the EpochDomain
 
-bool by_first(const Mapping& m, u64 address) { return m.input.first < address; }
+// How many of the `n` ascending keys are at or below `address`. Without branches to mispredict: in a table of
+// many random addresses a branch would be wrong half the time.
+size_t count_up_to(const u64* keys, size_t n, u64 address) {
+  if (!n) return 0;
+  const u64* at = keys;
+  while (n > 1) {
+    size_t half = n / 2;
+    at += at[half - 1] <= address ? half : 0;
+    n -= half;
+  }
+  return size_t(at - keys) + (*at <= address);
+}
 
 }  // namespace
 
-// Sorted by address, never empty.
+// Sorted by address, never empty. The first bytes are kept once more, close together: a search among them
+// touches few cache lines, and then one entry.
 struct MappingTable::Leaf {
   u32 count;
+  u64 firsts[kCapacity];
   Mapping entries[kCapacity];
 
   std::span<const Mapping> all() const { return {entries, count}; }
   const Mapping& last() const { return entries[count - 1]; }
-  static std::unique_ptr<Leaf> of(std::span<const Mapping> from) {
+  // How many mappings begin at or below `address`.
+  size_t begun(u64 address) const { return count_up_to(firsts, count, address); }
+  void append(std::span<const Mapping> from) {
+    for (const Mapping& m : from) {
+      firsts[count] = m.input.first;
+      entries[count++] = m;
+    }
+  }
+  static std::unique_ptr<Leaf> of(std::initializer_list<std::span<const Mapping>> parts) {
     std::unique_ptr<Leaf> leaf{new Leaf};
-    leaf->count = u32(from.size());
-    std::copy(from.begin(), from.end(), leaf->entries);
+    leaf->count = 0;
+    for (std::span<const Mapping> part : parts) leaf->append(part);
     return leaf;
   }
 };
@@ -61,7 +82,7 @@ MappingTable::~MappingTable() {
 
 // The root is not empty.
 size_t MappingTable::leaf_of(const Root& root, u64 address) {
-  return size_t(std::upper_bound(root.firsts.begin(), root.firsts.end(), address) - root.firsts.begin()) - 1;
+  return count_up_to(root.firsts.data(), root.size(), address) - 1;
 }
 
 MappingTable::Found MappingTable::find(u64 address) const {
@@ -70,16 +91,14 @@ MappingTable::Found MappingTable::find(u64 address) const {
   if (root.size() == 0) return {nullptr, hole};
   size_t at = leaf_of(root, address);
   const Leaf& leaf = root.leaf(at);
-  std::span<const Mapping> all = leaf.all();
-  auto next = std::upper_bound(all.begin(), all.end(), address,
-                               [](u64 a, const Mapping& m) { return a < m.input.first; });
-  const Mapping* before = next != all.begin() ? &*(next - 1) : at ? &root.leaf(at - 1).last() : nullptr;
+  size_t next = leaf.begun(address);
+  const Mapping* before = next ? &leaf.entries[next - 1] : at ? &root.leaf(at - 1).last() : nullptr;
   if (before && before->input.last >= address) return {before, {}};
   if (before) hole.first = before->input.last + 1;
-  if (next != all.end())
-    hole.last = next->input.first - 1;
+  if (next < leaf.count)
+    hole.last = leaf.firsts[next] - 1;
   else if (at + 1 < root.size())
-    hole.last = root.leaf(at + 1).entries[0].input.first - 1;
+    hole.last = root.leaf(at + 1).firsts[0] - 1;
   return {nullptr, hole};
 }
 
@@ -88,10 +107,10 @@ const Mapping* MappingTable::first_from(u64 address) const {
   if (root.size() == 0) return nullptr;
   size_t at = leaf_of(root, address);
   if (at && root.leaf(at - 1).last().input.last >= address) return &root.leaf(at - 1).last();
-  std::span<const Mapping> all = root.leaf(at).all();
-  auto found = std::lower_bound(all.begin(), all.end(), address,
-                                [](const Mapping& m, u64 a) { return m.input.last < a; });
-  if (found != all.end()) return &*found;
+  const Leaf& leaf = root.leaf(at);
+  size_t next = leaf.begun(address);
+  if (next && leaf.entries[next - 1].input.last >= address) return &leaf.entries[next - 1];
+  if (next < leaf.count) return &leaf.entries[next];
   return at + 1 < root.size() ? &root.leaf(at + 1).entries[0] : nullptr;
 }
 
@@ -100,11 +119,19 @@ bool MappingTable::overlaps(InclusiveRange range) const {
   return m && m->input.first <= range.last;
 }
 
-bool MappingTable::would_split(InclusiveRange range) const {
-  auto sticks_out = [&](const Mapping* m) {
-    return m && m->input.overlaps(range) && (m->input.first < range.first || m->input.last > range.last);
+// `first` is the first mapping that `range` touches. Only the last one can be another that sticks out.
+bool MappingTable::cuts(const Mapping& first, InclusiveRange range) const {
+  auto sticks_out = [&](const Mapping& m) {
+    return m.input.overlaps(range) && (m.input.first < range.first || m.input.last > range.last);
   };
-  return sticks_out(first_from(range.first)) || sticks_out(first_from(range.last));
+  if (sticks_out(first) || first.input.last >= range.last) return sticks_out(first);
+  const Mapping* last = first_from(range.last);
+  return last && sticks_out(*last);
+}
+
+bool MappingTable::would_split(InclusiveRange range) const {
+  const Mapping* first = first_from(range.first);
+  return first && cuts(*first, range);
 }
 
 void MappingTable::swap_leaf(Root& root, size_t at, std::unique_ptr<Leaf> leaf) {
@@ -128,7 +155,7 @@ void MappingTable::replace(size_t from, size_t to, std::vector<Mapping> entries)
   std::span<const Mapping> rest = entries;
   for (size_t left = pieces; left; left--) {
     size_t n = (rest.size() + left - 1) / left;
-    leaves.push_back(Leaf::of(rest.first(n)));
+    leaves.push_back(Leaf::of({rest.first(n)}));
     rest = rest.subspan(n);
   }
   auto root = std::make_unique<Root>(old.size() - (to - from) + leaves.size());
@@ -152,57 +179,60 @@ bool MappingTable::insert(const Mapping& mapping) {
   if (root.size() == 0) return replace(0, 0, {mapping}), true;
   size_t at = leaf_of(root, mapping.input.first);
   std::span<const Mapping> all = root.leaf(at).all();
-  auto place = std::lower_bound(all.begin(), all.end(), mapping.input.first, by_first);
-  size_t before = size_t(place - all.begin());
+  size_t before = root.leaf(at).begun(mapping.input.first);
   if (all.size() == kCapacity) {
     // Drivers hand out addresses upwards or downwards: the leaf at that end stays full instead of half full.
-    if (at + 1 == root.size() && place == all.end()) return replace(at + 1, at + 1, {mapping}), true;
+    if (at + 1 == root.size() && before == all.size()) return replace(at + 1, at + 1, {mapping}), true;
     std::vector<Mapping> entries(all.begin(), all.end());
     entries.insert(entries.begin() + std::ptrdiff_t(before), mapping);
     return replace(at, at + 1, std::move(entries)), true;
   }
-  std::unique_ptr<Leaf> leaf{new Leaf};
-  leaf->count = u32(all.size() + 1);
-  std::copy(all.begin(), place, leaf->entries);
-  leaf->entries[before] = mapping;
-  std::copy(place, all.end(), leaf->entries + before + 1);
-  swap_leaf(root, at, std::move(leaf));
+  swap_leaf(root, at, Leaf::of({all.first(before), {&mapping, 1}, all.subspan(before)}));
   return true;
 }
 
 MappingTable::Erased MappingTable::erase(InclusiveRange range) {
   const Mapping* first = first_from(range.first);
-  if (!first || first->input.first > range.last || would_split(range)) return {};
+  if (!first || first->input.first > range.last) return {};
+  if (cuts(*first, range)) return {.split = true};
   Root& root = *root_.load(std::memory_order_relaxed);
-  size_t from = leaf_of(root, first->input.first), to = from;
+  const size_t from = leaf_of(root, first->input.first);
+  size_t to = from, after = 0;  // leaves [from, to) hold what goes, and `after` mappings of the last one stay
   Erased erased{0, {first->input.first, first->input.last}};
-  std::vector<Mapping> kept;
-  for (; to < root.size() && root.leaf(to).entries[0].input.first <= range.last; to++) {
-    for (const Mapping& m : root.leaf(to).all()) {
-      if (!range.contains(m.input.first)) {
-        kept.push_back(m);
-        continue;
-      }
-      erased.count++;
-      erased.hull.last = m.input.last;
-    }
+  const size_t before = size_t(first - root.leaf(from).entries);
+  for (size_t begin = before; to < root.size() && root.leaf(to).firsts[0] <= range.last; begin = 0) {
+    const Leaf& leaf = root.leaf(to++);
+    size_t end = leaf.begun(range.last);
+    after = leaf.count - end;
+    erased.count += end - begin;
+    erased.hull.last = leaf.entries[end - 1].input.last;
   }
   size_.fetch_sub(erased.count, std::memory_order_relaxed);
-  // Neighbours that together would fill half a leaf become one: memory follows the number of mappings.
-  auto absorbs = [&](size_t leaf) { return root.leaf(leaf).count + kept.size() <= kCapacity / 2; };
-  if (from > 0 && absorbs(from - 1)) {
-    std::span<const Mapping> all = root.leaf(--from).all();
-    kept.insert(kept.begin(), all.begin(), all.end());
-  }
-  if (to < root.size() && absorbs(to)) {
-    std::span<const Mapping> all = root.leaf(to++).all();
-    kept.insert(kept.end(), all.begin(), all.end());
-  }
-  if (to - from == 1 && !kept.empty())
-    swap_leaf(root, from, Leaf::of(kept));
-  else
-    replace(from, to, std::move(kept));
+  std::span<const Mapping> head = root.leaf(from).all().first(before),
+                           tail = root.leaf(to - 1).all().last(after);
+  merge(from, to, head, tail);
   return erased;
+}
+
+// Leaves [from, to) keep only `head` and `tail`. Neighbours that together would fill half a leaf become one:
+// memory follows the number of mappings.
+void MappingTable::merge(size_t from, size_t to, std::span<const Mapping> head,
+                         std::span<const Mapping> tail) {
+  Root& root = *root_.load(std::memory_order_relaxed);
+  const size_t kept = head.size() + tail.size();
+  auto absorbs = [&](size_t leaf) { return root.leaf(leaf).count + kept <= kCapacity / 2; };
+  const bool left = from > 0 && absorbs(from - 1), right = !left && to < root.size() && absorbs(to);
+  if (to - from == 1 && kept && !left && !right) return swap_leaf(root, from, Leaf::of({head, tail}));
+  std::span<const Mapping> joined = left    ? root.leaf(from - 1).all()
+                                    : right ? root.leaf(to).all()
+                                            : head.first(0);
+  std::vector<Mapping> entries;
+  entries.reserve(kept + joined.size());
+  auto add = [&](std::span<const Mapping> part) { entries.insert(entries.end(), part.begin(), part.end()); };
+  if (left) add(joined);
+  add(head), add(tail);
+  if (right) add(joined);
+  replace(from - left, to + right, std::move(entries));
 }
 
 }  // namespace sluice

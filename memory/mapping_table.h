@@ -5,6 +5,7 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/epoch.h"
@@ -59,21 +60,23 @@ class MappingTable {
   // --- One thread at a time. ---
   // False, and nothing changes: it overlaps an entry, or its range is upside down.
   bool insert(const Mapping& mapping);
-  // Removes all entries in `range`, none of which may stick out (see would_split): then nothing is removed.
+  // Removes all entries in `range`. Nothing, with `split` set, if one of them sticks out.
   struct Erased {
     size_t count = 0;
     InclusiveRange hull{};  // from the first byte of the first to the last byte of the last
+    bool split = false;
   };
   Erased erase(InclusiveRange range);
-  // Old nodes are kept for a batch of changes; this gives them back to the host when nobody reads them.
-  void release_garbage();
 
  private:
-  struct Garbage;
+  struct Garbage;  // old nodes: given back to the host in batches, when nobody can read them any more
+  void release_garbage();
+  bool cuts(const Mapping& first, InclusiveRange range) const;
   static size_t leaf_of(const Root& root, u64 address);
   void swap_leaf(Root& root, size_t at, std::unique_ptr<Leaf> leaf);
   // Leaves [from, to) give way to `entries`.
   void replace(size_t from, size_t to, std::vector<Mapping> entries);
+  void merge(size_t from, size_t to, std::span<const Mapping> head, std::span<const Mapping> tail);
   void swap_root(std::unique_ptr<Root> root);
 
   EpochDomain& epochs_;

@@ -369,6 +369,24 @@ SPEC("C5: virtio-iommu commits before it publishes, for every request that takes
   }
 }
 
+SPEC(
+    "C5: an ATTACH has ended the bypass when it is published, and an unknown requester hears of its end "
+    "too") {
+  IommuDriver w;
+  w.write_bypass(1);
+  bool passes = false;
+  IommuRegion::Subscription eager(w.iommu.region()->unmaps(), [&](const IommuUnmap& u) {
+    passes |= w.where(u32(u.index), kWindow).has_value();
+  });
+  EXPECT_EQ(w.attach(1, 8), kOk);
+  EXPECT_FALSE(passes);
+  DmaMapper unknown(w.port(1234));
+  auto kept = unknown.map(kWindow, 0x1000, Access::Read);
+  EXPECT_TRUE(kept.mapping.pin());
+  w.write_bypass(0);
+  EXPECT_FALSE(kept.mapping.pin());
+}
+
 // C14: only what is affected.
 SPEC("C14: an UNMAP flushes the endpoints of its domain, and of their translations only its range") {
   Attached w;

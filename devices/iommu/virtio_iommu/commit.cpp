@@ -213,7 +213,6 @@ Status VirtioIommuRegion::check_map(const MapArguments& wanted, const Domain& do
   for (u32 id : domain.endpoints)
     for (const Reserved& r : directory().find(id)->reserved)
       if (r.range.overlaps(input)) return Status::Inval;
-  if (domain.mappings.overlaps(input)) return Status::Inval;
   if (mapping_count_ >= config_.max_mappings) return Status::NoMem;
   return Status::Ok;
 }
@@ -223,9 +222,9 @@ VirtioIommuRegion::Outcome VirtioIommuRegion::map(const MapArguments& wanted) {
   Domain* domain = find_domain(wanted.domain);
   if (!domain) return {Status::NoEnt};
   if (Status status = check_map(wanted, *domain); status != Status::Ok) return {status};
-  domain->mappings.insert({wanted.input, wanted.output, &downstream_, wanted.rights, wanted.mmio});
+  if (!domain->mappings.insert({wanted.input, wanted.output, &downstream_, wanted.rights, wanted.mmio}))
+    return {Status::Inval};  // something is mapped there
   mapping_count_++;
-  touched_.push_back(domain->id);
   // It only allows more: whoever caches translations need not hear of it.
   if (is_mirrored())
     for (u32 id : domain->endpoints)
@@ -239,11 +238,10 @@ VirtioIommuRegion::Outcome VirtioIommuRegion::unmap(u32 domain_id, InclusiveRang
   Domain* domain = find_domain(domain_id);
   if (!domain) return {Status::NoEnt};
   if (domain->bypass || input.first > input.last) return {Status::Inval};
-  if (domain->mappings.would_split(input)) return {Status::Range};
   MappingTable::Erased erased = domain->mappings.erase(input);
+  if (erased.split) return {Status::Range};
   if (!erased.count) return {};
   mapping_count_ -= erased.count;
-  touched_.push_back(domain_id);
   return {Status::Ok, publish_removed(*domain, erased.hull), 1 + erased.count};
 }
 
@@ -265,13 +263,6 @@ VirtioIommuRegion::Outcome VirtioIommuRegion::detach_all() {
     outcome.ticket = republish(IommuIndex{e->id});
   }
   return outcome;
-}
-
-void VirtioIommuRegion::release_garbage() {
-  std::lock_guard lock{commit_mutex_};
-  for (u32 id : touched_)
-    if (Domain* domain = find_domain(id)) domain->mappings.release_garbage();
-  touched_.clear();
 }
 
 }  // namespace sluice

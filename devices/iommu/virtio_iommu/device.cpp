@@ -236,7 +236,6 @@ void VirtioIommu::notify(u16 n) {
     }
     return true;
   });
-  region_->release_garbage();
   if (!ticket) return use(*answers);
   hub_.complete(*ticket, [this, answers] { enter_device(transport(), [&] { use(*answers); }); });
 }

@@ -82,8 +82,6 @@ class VirtioIommuRegion final : public IommuRegion {
   bool bypass() const { return bypass_.load(std::memory_order_relaxed); }
   // 5.13.5: a device reset detaches all endpoints; `bypass` stays.
   Outcome detach_all();
-  // Hands what the requests since the last time have replaced back to the host.
-  void release_garbage();
 
   // nullopt: no such endpoint.
   std::optional<std::vector<Reserved>> properties(u32 endpoint) const;
@@ -153,7 +151,6 @@ class VirtioIommuRegion final : public IommuRegion {
   std::shared_ptr<const Directory> owned_directory_;
   std::map<u32, std::shared_ptr<Domain>> domains_;
   size_t mapping_count_ = 0;
-  std::vector<u32> touched_;  // domains with garbage
   std::mutex sink_mutex_;
   std::shared_ptr<const std::function<void(const Fault&)>> sink_;
 };
