@@ -1,8 +1,18 @@
 // images/lib/start.S: the first instructions of the boot PE and of those that PSCI CPU_ON starts, at EL1 with
-// the MMU off (Linux "arm64 boot protocol": x0 is the device tree, if anything gave us one).
-        .section .text.start, "ax"
+// the MMU off (Linux "arm64 boot protocol": x0 is the device tree, if anything gave us one). Where the machine
+// has EL3, all PEs start there, in the monitor.
+// In the blocks that stay Secure: PEs that come late find the rest of RAM Non-secure already.
+        .section .monitor.text, "ax"
         .global _start
 _start:
+        mrs     x1, CurrentEL
+        cmp     x1, #3 << 2             // EL3
+        b.eq    monitor_start
+        b       el1_start
+
+        .section .text.start, "ax"
+        .global el1_start
+el1_start:
         msr     daifset, #15
         adrp    x1, stacks
         add     x1, x1, :lo12:stacks
@@ -39,8 +49,21 @@ secondary_start:
 // u64 psci_call(u64 function, u64 a, u64 b, u64 c): SMC Calling Convention (Arm DEN 0028) by HVC.
         .global psci_call
 psci_call:
+        adrp    x9, monitor_present
+        ldr     x9, [x9, :lo12:monitor_present]
+        cbnz    x9, smc_call
         hvc     #0
         ret
+        .global smc_call
+smc_call:
+        smc     #0
+        ret
+
+        .data
+        .balign 8
+        .global monitor_present
+monitor_present:
+        .quad   0
 
         .section .bss.stacks, "aw", %nobits
         .balign 4096
