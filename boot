@@ -14,7 +14,8 @@ case $what in
   demo)
     build_release sluice image_demo
     say "Booting the demo on 4 PEs. Ctrl-A x ends, Ctrl-A c opens the monitor."
-    exec build/sluice -M virt -smp 4 -m 256M -nographic -semihosting -kernel build/images/demo.elf "${@:2}"
+    exec build/sluice -M virt,secure=on,mpc=on,iommu=smmuv3 -device edu -smp 4 -m 256M -nographic -semihosting \
+      -kernel build/images/demo.elf "${@:2}"
     ;;
   debian)
     build_release sluice

@@ -1,24 +1,24 @@
 // images/demo/demo.c: what ./boot shows. A program of a few hundred lines at EL1 starts all PEs, switches the
-// MMU on and plays the scenes that this emulator is made for: who sees which translation, and when.
-#include "lib/arm.h"
-#include "lib/console.h"
+// MMU on and plays the scenes that this emulator is made for: who sees which translation, and when. With
+// -M secure=on it starts at EL3 and runs in the Non-secure state.
+#include "demo/demo.h"
+
 #include "lib/gic.h"
-#include "lib/mmu.h"
-#include "lib/smp.h"
 
-enum { kPage = 4096, kRounds = 50000, kTicks = 5 };
-static u64 page_a[kPage / 8] __attribute__((aligned(4096))), page_b[kPage / 8] __attribute__((aligned(4096)));
+enum { kRounds = 50000, kTicks = 5 };
+u64 page_a[kPage / 8] __attribute__((aligned(4096))), page_b[kPage / 8] __attribute__((aligned(4096)));
+u32 pe_count;
 static u64 seen[kMaxPes];
-static u32 pe_count, failures;
+static u32 failures;
 
-static char letter(u64 value) { return value == 'A' || value == 'B' ? (char)value : '?'; }
+char letter(u64 value) { return value == 'A' || value == 'B' ? (char)value : '?'; }
 
-static void verdict(bool good, const char* text) {
+void verdict(bool good, const char* text) {
   if (!good) failures++;
   print("  %s  %s\n", good ? "ok  " : "FAIL", text);
 }
 
-static void look(u64 index) { seen[index] = read64(kTestWindow); }
+static void look_at_window(u64 index) { seen[index] = read64(kTestWindow); }
 
 static bool all_saw(u64 value) {
   for (u32 n = 0; n < pe_count; n++)
@@ -27,7 +27,7 @@ static bool all_saw(u64 value) {
 }
 
 static void print_seen(const char* what) {
-  smp_run(look);
+  smp_run(look_at_window);
   print("    %-50s PEs read:", what);
   for (u32 n = 0; n < pe_count; n++) print(" %c", letter(seen[n]));
   put("\n");
@@ -168,6 +168,9 @@ int main(void) {
   scene_fault();
   scene_atomics();
   scene_timer();
+  if (board.mpc && monitor_present && pe_count > 1) scene_mpc();
+  if (board.smmu) scene_smmu();
+  print_proven();
   print("\n  %s. Now `./boot debian`, or Ctrl-A c for the monitor. PSCI SYSTEM_OFF.\n",
         failures ? "SOMETHING IS WRONG" : "All is well");
   return 0;

@@ -22,12 +22,24 @@ static bool list_has(const u8* list, u32 bytes, const char* word) {
   return false;
 }
 
+static u64 address_of(const char* node) {
+  u64 value = 0;
+  while (*node && *node++ != '@') {
+  }
+  for (; *node; node++) value = value << 4 | (u64)(*node <= '9' ? *node - '0' : *node - 'a' + 10);
+  return value;
+}
+
 static void look_at(struct board* b, const char* node, int depth, const char* name, const u8* value,
                     u32 bytes) {
   bool compatible = starts_with(name, "compatible"), reg = starts_with(name, "reg");
   if (depth == 3 && starts_with(node, "cpu@") && reg && b->pes < kMaxPes)
     b->mpidr[b->pes++] = bytes == 8 ? big64(value) : big32(value);
   if (depth == 2 && starts_with(node, "memory") && reg && bytes >= 16) b->ram_bytes = big64(value + 8);
+  if (depth == 2 && starts_with(node, "pcie@") && reg && bytes >= 16) b->ecam = big64(value);
+  if (depth == 2 && compatible && list_has(value, bytes, "arm,smmu-v3") && !b->smmu)
+    b->smmu = address_of(node);
+  if (depth == 2 && compatible && list_has(value, bytes, "arm,sie200-mpc")) b->mpc = address_of(node);
   if (depth == 2 && compatible && list_has(value, bytes, "arm,gic-v3")) b->gic_version = 3;
   if (depth == 2 && compatible && list_has(value, bytes, "arm,cortex-a15-gic")) b->gic_version = 2;
 }

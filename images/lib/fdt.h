@@ -8,6 +8,8 @@ struct board {
   u64 mpidr[kMaxPes];
   u32 gic_version;
   u64 ram_bytes;
+  u64 smmu, mpc;  // registers; 0: there is none that is ours to use
+  u64 ecam;       // PCIe configuration space; 0: none
 };
 
 // `tree` may be anything: what is not a device tree is not found.

@@ -15,6 +15,7 @@ address_space space_create(void) {
   const u64 block = 1 | kPageAccessed | kPageShared;
   s.root[0] = 0x00000000 | block | kPageDevice | kPageNoExecute;
   s.root[1] = 0x40000000 | block | kPageNormal;
+  s.root[256] = 0x4000000000 | block | kPageDevice | kPageNoExecute;  // PCIe configuration space
   dsb_ish();
   return s;
 }

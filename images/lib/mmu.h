@@ -1,6 +1,6 @@
 // images/lib/mmu.h: stage 1 tables of EL1&0 with 4 KiB granule and 39-bit addresses, so that the walk begins
-// at level 1 (Arm ARM D8.3). Devices in the first GiB and RAM in the second are identity mapped and global;
-// pages for tests are mapped above.
+// at level 1 (Arm ARM D8.3). Devices in the first GiB and at 256 GiB, and RAM in the second GiB, are identity
+// mapped and global; pages for tests are mapped above.
 #pragma once
 #include "lib/arm.h"
 

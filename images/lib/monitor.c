@@ -1,6 +1,6 @@
-// images/lib/monitor.c: see monitor.h. Code and data are in blocks of their own, which stay Secure: once RAM is
-// Non-secure, a Secure access to anything else in it is blocked. So nothing here may use the rest of the image:
-// no strings, no library.
+// images/lib/monitor.c: see monitor.h. Code and data are in blocks of their own, which stay Secure: once RAM
+// is Non-secure, a Secure access to anything else in it is blocked. So nothing here may use the rest of the
+// image: no strings, no library.
 #include "lib/monitor.h"
 
 #define MONITOR_TEXT __attribute__((section(".monitor.text"), noinline))
@@ -36,9 +36,7 @@ void monitor_enter(u64 entry, u64 argument, u64 spsr) __attribute__((noreturn));
 void el1_start(void);
 
 MONITOR_DATA u64 monitor_stacks[kMaxPes][128] __attribute__((aligned(16))) = {{0}};
-static MONITOR_DATA struct {
-  u64 entry, context, on;
-} mailbox[kMaxPes] = {{0}};
+static MONITOR_DATA struct { u64 entry, context, on; } mailbox[kMaxPes] = {{0}};
 static MONITOR_DATA u64 mpc_is_there = 0, exit_block[2] = {0x20026, 0};
 static MONITOR_DATA u64 opened = 0;
 
@@ -83,9 +81,9 @@ static MONITOR_TEXT void give_interrupts_away(u64 index) {
     return;
   }
   const u64 frame = kRedistributors + index * kRedistributor;
-  write32(frame + 0x14, 0);               // GICR_WAKER
+  write32(frame + 0x14, 0);                // GICR_WAKER
   write32(frame + kSgiFrame + 0x80, ~0u);  // GICR_IGROUPR0
-  WRITE_SYSREG(S3_6_C12_C12_5, 0xf);      // ICC_SRE_EL3
+  WRITE_SYSREG(S3_6_C12_C12_5, 0xf);       // ICC_SRE_EL3
   isb();
   WRITE_SYSREG(S3_0_C4_C6_0, 0xff);  // ICC_PMR_EL1
   isb();

@@ -50,6 +50,22 @@ class Images(unittest.TestCase):
     def test_demo_shows_five_good_scenes_and_powers_off(self):
         self.each(ALL if LONG else QUICK, self.demo)
 
+    def gates_demo(self, case):
+        machine = f"virt,secure=on,mpc=on,iommu=smmuv3,gic-version={case[1]}"
+        with Machine(SLUICE, *board(*case), "-M", machine, "-device", "edu", "-semihosting", "-kernel",
+                     image("demo")) as m:
+            m.expect_status(0, 60)
+            self.assertIn("All is well", m.seen)
+            self.assertEqual(len(re.findall(r"^  ok  ", m.seen, re.M)), 8)
+            self.assertRegex(m.seen, r"reads after that: 0\b")
+            self.assertRegex(m.seen, r"MPC block .* 1 +64\r?\n")
+            self.assertRegex(m.seen, r"CMD_TLBI_NH_VA .* 1 +1\r?\n")
+
+    def test_demo_shows_gates_that_are_closed_under_running_masters(self):
+        cases = itertools.product(("jit", "interp"), (2, 3), (2, 4), MODELS) if LONG else \
+            [("jit", 2, 4, "max"), ("jit", 3, 2, "cortex-a57"), ("interp", 3, 4, "max")]
+        self.each(cases, self.gates_demo)
+
     def test_demo_shows_that_precise_entries_stay_until_they_are_invalidated(self):
         with Machine(SLUICE, *board("jit", 3, 2, "max"), "-kernel", image("demo")) as m:
             m.expect_status(0, 60)
