@@ -215,9 +215,10 @@ class Devices(unittest.TestCase):
 
     def test_pci_with_messages(self):
         self.pci_case(2, r"MSI.*virtio")
+        self.pci_case(3, r"ITS-MSI.*virtio")
 
     def test_pci_with_wired_interrupts(self):
-        self.pci_case(3, r"GICv3 +\d+ Level .*virtio")
+        self.pci_case(3, r"GICv3 +\d+ Level .*virtio", machine=",its=off")
         self.pci_case(2, r"GIC-0 +\d+ Level .*virtio", append="pci=nomsi", machine=",highmem=off")
 
     def test_console_random_numbers_and_network(self):
