@@ -215,10 +215,30 @@ class Devices(unittest.TestCase):
 
     def test_pci_with_messages(self):
         self.pci_case(2, r"MSI.*virtio")
+        self.pci_case(3, r"ITS-MSI.*virtio")
 
     def test_pci_with_wired_interrupts(self):
-        self.pci_case(3, r"GICv3 +\d+ Level .*virtio")
+        self.pci_case(3, r"GICv3 +\d+ Level .*virtio", machine=",its=off")
         self.pci_case(2, r"GIC-0 +\d+ Level .*virtio", append="pci=nomsi", machine=",highmem=off")
+
+    def test_its_interrupt_moves_to_another_pe(self):
+        with Machine(SLUICE, *options(pes=2, gic=3, initrd=self.initrd), "-device", "virtio-rng-pci") as m:
+            shell = self.start(m)
+
+            def delivered():
+                line = re.search(r"(\d+): +(\d+) +(\d+) +ITS-MSI.*virtio\d+-input", shell.output("cat /proc/interrupts"))
+                self.assertTrue(line)
+                return [int(n) for n in line.groups()]
+
+            for pe in (0, 1, 0, 1):
+                irq, *before = delivered()
+                shell.output(f"echo {1 << pe} > /proc/irq/{irq}/smp_affinity")
+                shell.output("dd if=/dev/hwrng of=/dev/null bs=4096 count=4 2>/dev/null")
+                _, *after = delivered()
+                self.assertGreater(after[pe], before[pe])
+                # One may still have been on its way.
+                self.assertLessEqual(after[1 - pe], before[1 - pe] + 1)
+            self.power_off(m)
 
     def test_console_random_numbers_and_network(self):
         log = os.path.join(self.folder.name, "hvc0")

@@ -167,6 +167,7 @@ TEST(DeviceTree, WithoutSeedsItIsTheSameEveryTimeAndHasNone) {
 
 TEST(DeviceTree, PcieBelow4GiBHasNoHighWindow) {
   BoardRecord b = board(3, 1);
+  b.gic.its.reset();
   b.pcie->ecam = {{0x3f000000}, 0x01000000};
   b.pcie->high_memory.reset();
   b.pcie->buses = 16;
