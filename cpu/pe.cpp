@@ -135,6 +135,8 @@ void Pe::reset(const BootState& boot) {
   if (vcpu_) vcpu_->flush_all_code();
   step_in_progress = stepped = false;
   deferred_ = Deferred::Nothing;
+  pending_.fetch_and(~kSErrorPending,
+                     std::memory_order_seq_cst);  // the lines belong to the interrupt controller
   waiting_.store(false, std::memory_order_release);
   event_register_.store(false, std::memory_order_release);
   state_.pc = boot.pc;
@@ -250,9 +252,10 @@ bool Pe::interrupts_unmasked() const { return takeable() != 0; }
 bool Pe::deliver_interrupt() noexcept {
   u32 now = takeable();
   if (!now) return false;
-  take_interrupt(state_, now & kFiqPending   ? Interrupt::Fiq
-                         : now & kIrqPending ? Interrupt::Irq
-                                             : Interrupt::SError);
+  if (now & kSErrorPending) set_pending(kSErrorPending, false);
+  take_interrupt(state_, now & kSErrorPending ? Interrupt::SError
+                         : now & kFiqPending  ? Interrupt::Fiq
+                                              : Interrupt::Irq);
   return true;
 }
 
@@ -462,13 +465,7 @@ bool Pe::mmio_store(const tcg::DataTarget& target, u64 va, unsigned size, tcg::V
 void Pe::translate(tcg::ir::Block& block, const tcg::FetchTarget& from, unsigned max_insns) noexcept {
   u8 word[4] = {u8(from.word), u8(from.word >> 8), u8(from.word >> 16), u8(from.word >> 24)};
   bool uncached = from.kind == tcg::FetchTarget::Kind::Uncached;
-  if (!uncached && from.ram) {
-    // From now on this PE's stores to the page take the slow path, which tells code_written. Marked before it
-    // is read.
-    bool first = !vcpu_ || !vcpu_->has_code_in_page(*from.ram, from.ram_offset);
-    from.ram->mark_code(from.ram_offset / GuestRam::kPage);
-    if (first) soft_tlb_.protect_host_page(from.host - from.ram_offset % GuestRam::kPage);
-  }
+  // Mmu::fetch, which `from` comes from, has seen to it that stores to the page are noticed from now on.
   a64::CodeBytes code = uncached ? a64::CodeBytes{word, 4} : a64::CodeBytes{from.host, from.bytes};
   a64::translate_block(block, *decoder_, model_.features, code, uncached ? 1 : max_insns);
   if (Log::on(LogTopic::InAsm)) log_guest_code(block, code.host);

@@ -75,6 +75,7 @@ class Pe final : public tcg::Guest {
   // --- Wiring, any thread ---
   IrqLine irq_line();  // level inputs from the interrupt controller
   IrqLine fiq_line();
+  void pend_serror() { set_pending(kSErrorPending, true); }  // a physical SError, until it is taken
   void send_event();  // SEV of another PE, or the interrupt controller's wake-up
   void request_attention();
 
@@ -146,6 +147,7 @@ class Pe final : public tcg::Guest {
   bool interrupt_pending() const { return pending_.load(std::memory_order_acquire) != 0; }
   bool irq_level() const { return pending_.load(std::memory_order_acquire) & kIrqPending; }
   bool fiq_level() const { return pending_.load(std::memory_order_acquire) & kFiqPending; }
+  bool serror_pending() const { return pending_.load(std::memory_order_acquire) & kSErrorPending; }
   // What a helper leaves for attend(), which runs with the host's floating-point state and may wait.
   enum class Deferred : u8 { Nothing, WaitForInterrupt, WaitForEvent, Semihosting };
   void defer(Deferred what) noexcept {

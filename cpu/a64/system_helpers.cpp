@@ -37,7 +37,7 @@ void daif_changed(PeState& s, u8 before) {
   if (((before ^ s.daif) & kDaifD) && (s.sysregs[Slot::MDSCR_EL1] & kDebugInUse)) {
     pe_of(s).context_changed();
     s.pc += 4;
-  } else if ((before & ~s.daif & (kDaifI | kDaifF)) && pe_of(s).interrupt_pending()) {
+  } else if ((before & ~s.daif & (kDaifA | kDaifI | kDaifF)) && pe_of(s).interrupt_pending()) {
     s.leave = 1;
     s.pc += 4;
   }

@@ -66,7 +66,9 @@ void write_and_update(Pe& pe, const Row& row, u64 value) {
 }
 
 // ISR_EL1: A at bit 8, I at 7, F at 6, whatever PSTATE masks.
-u64 read_isr(Pe& pe, const Row&) { return u64(pe.irq_level()) << 7 | u64(pe.fiq_level()) << 6; }
+u64 read_isr(Pe& pe, const Row&) {
+  return u64(pe.serror_pending()) << 8 | u64(pe.irq_level()) << 7 | u64(pe.fiq_level()) << 6;
+}
 
 constexpr u64 kCpacr = u64{3} << 20;  // FPEN; there is no trace unit for TTA
 constexpr u64 kVbar = ~u64{0x7ff};

@@ -177,7 +177,8 @@ void poke(Pe& pe, const Row& row, u64 value) {
 
 void reset_all(Pe& pe) {
   for (const Row* row : index().all())
-    if (row->storage == Storage::Stored) location(pe, *row) = row->reset;
+    if (row->storage == Storage::Stored && pe.model().features.has(row->feature))
+      location(pe, *row) = row->reset;
 }
 
 u64 helper_read(tcg::ExecState& state, u64 row, u64 operand, u64) noexcept {

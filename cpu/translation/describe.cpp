@@ -48,10 +48,14 @@ std::string line_of(const CacheEntry& e, const RegimeControls& c) {
     append(line, "  global  ");
   else
     append(line, "  asid %-3u", e.scope.asid);
+  // Of another regime or Security state MAIR_ELx is not at hand, or another one.
+  World world{e.scope.world};
+  bool current = world.regime() == c.world.regime() && world.secure() == c.world.secure();
+  const char* type = current ? name_of_memory_type(mair_attribute(c.mair, leaf.attr_index)) : "";
   if (!leaf.flat)
-    append(line, "  attr %u %s  L%u%s", leaf.attr_index,
-           name_of_memory_type(mair_attribute(c.mair, leaf.attr_index)), e.level,
-           leaf.contiguous ? " contiguous" : "");
+    append(line, "  attr %u %s  L%u%s", leaf.attr_index, type, e.level, leaf.contiguous ? " contiguous" : "");
+  if (world.secure())
+    append(line, "  %s%s", world.regime() == Regime::El3 ? "EL3" : "Secure", leaf.ns ? " to NS" : "");
   if (leaf.guarded) line += " guarded";
   if (leaf.clean) line += " clean";
   if (e.tags & kTagFragment) line += " fragment";

@@ -161,8 +161,12 @@ void Mmu::apply(const Invalidation& message) {
 void Mmu::tlbi(SysregId id, u64 xt) {
   Inside& in = *in_;
   const TlbiRow* row = find_tlbi(id);
+  if (!row) return;
+  RegimeControls other;
+  const RegimeControls* controls = &in.controls;
+  if (row->regime != controls->world.regime()) controls = &(other = in.controls_of(row->regime));
   TlbiOperation op;
-  if (!row || !decode_tlbi(*row, xt, in.controls_of(row->regime), in.w.model, op)) return;
+  if (!decode_tlbi(*row, xt, *controls, in.w.model, op)) return;
   if (Log::on(LogTopic::Mmu))
     log_line(LogTopic::Mmu, "PE%u TLBI %.*s 0x%llx", in.w.number, int(row->name.size()), row->name.data(),
              static_cast<unsigned long long>(xt));

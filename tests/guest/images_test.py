@@ -105,6 +105,9 @@ class Images(unittest.TestCase):
             with self.subTest(accel=accelerator, gic=gic):
                 self.secure_test(accelerator, gic)
         self.secure_test("jit", 3, "--tlb=direct")
+        with tempfile.NamedTemporaryFile() as file:
+            self.secure_test("jit", 2, "-serial", "stdio", "-serial", f"file:{file.name}")
+            self.assertEqual(file.read(), b"Secure EL1 is here\n")
         self.secure_test("jit", 3, "-icount", "shift=3")
 
     def test_semihosting(self):

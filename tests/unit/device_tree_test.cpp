@@ -199,6 +199,23 @@ TEST(DeviceTree, OnlyWhatTheBoardHasIsThere) {
     EXPECT_FALSE(Reader{blob}.has(absent)) << absent;
 }
 
+// As the existing board has it with secure=on: there, but for Secure software alone.
+TEST(DeviceTree, PartsOfTheSecureStateAreDisabledForOthers) {
+  BoardRecord b = board(3, 1);
+  b.secure_ram = PhysRange{{0x0e000000}, 0x01000000};
+  PlacedPart uart{Part::Pl011, {{0x09040000}, 0x1000}, {}};
+  uart.secure_only = true;
+  b.parts.push_back(uart);
+  Bytes blob = build_device_tree(b, {});
+  Reader tree{blob};
+  for (const char* node : {"/pl011@9040000", "/secram@e000000"}) {
+    EXPECT_EQ(tree.text(node, "status"), std::string("disabled", 9)) << node;
+    EXPECT_EQ(tree.text(node, "secure-status"), std::string("okay", 5)) << node;
+  }
+  EXPECT_EQ(tree.text("/secure-chosen", "stdout-path"), std::string("/pl011@9040000", 15));
+  EXPECT_EQ(tree.text("/chosen", "stdout-path"), std::string("/pl011@9000000", 15));
+}
+
 // What QEMU has and Sluice does not model yet, or says differently on purpose. (QEMU names cpu@N in decimal,
 // against the Devicetree Specification, so the comparison has at most ten PEs.)
 bool known_difference(const std::string& path) {

@@ -201,6 +201,27 @@ TEST(El3, ExternalAbortsGoToEl3WhenEaIsSet) {
   }
 }
 
+TEST(El3, SErrorIsTakenOnceWhenUnmaskedAndGoesToEl3WhenEaIsSet) {
+  for (bool ea : {false, true}) {
+    El3World w;
+    w.drop_ns(ea ? scr::kEa : 0);
+    w.pe->pend_serror();
+    EXPECT_EQ(w.get("ISR_EL1"), 1u << 8);
+    w.run({kNop});
+    if (ea) {  // PSTATE.A does not mask it below EL3
+      EXPECT_TRUE(w.at_el3_vector(0x580));
+      EXPECT_EQ(w.get("ESR_EL3"), 0x2full << 26 | 1 << 25);
+    } else {
+      EXPECT_EQ(w.stopped_at, PeWorld::kCode + 4);
+      w.run({0xd50344ff, kNop});  // MSR DAIFClr, #4
+      EXPECT_TRUE(w.at_vector(0x380));
+      EXPECT_EQ(w.get("ELR_EL1"), PeWorld::kCode + 4);
+      EXPECT_EQ(w.get("ESR_EL1"), 0x2full << 26 | 1 << 25);
+    }
+    EXPECT_EQ(w.get("ISR_EL1"), 0u);
+  }
+}
+
 TEST(El3, SecureRamIsNotThereForNonSecureAccesses) {
   El3World w;
   w.s().x[0] = 0x5ec, w.s().x[1] = PeWorld::kSecureRam;

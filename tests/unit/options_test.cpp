@@ -118,7 +118,10 @@ TEST(Options, Consoles) {
   EXPECT_TRUE(has(bad({"-serial", "stdio", "-monitor", "stdio"}), "stdio is used twice"));
   EXPECT_TRUE(has(bad({"-serial", "pty"}), "not available"));
   EXPECT_TRUE(has(bad({"-serial", "chardev:x"}), "no -chardev with id 'x'"));
+  o = good({"-serial", "null", "-serial", "file:secure.txt"});
+  EXPECT_EQ(o.chardevs.at(o.secure_serial).path, "secure.txt");
   EXPECT_TRUE(has(bad({"-serial", "null", "-serial", "null", "-serial", "null"}), "two serial ports"));
+  EXPECT_TRUE(has(bad({"-serial", "null", "-serial", "mon:stdio"}), "only for the first"));
   EXPECT_TRUE(has(bad({"-chardev", "socket,id=x"}), "'socket' is not available"));
 }
 
