@@ -311,6 +311,9 @@ TEST(Smmuv3Sync, FromAStoreIsConsumedWhenTheStoreRetiresAndNotBefore) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     EXPECT_EQ(w.smmu->counters().syncs, 0u);
     EXPECT_EQ(w.read32(reg::CMDQ_CONS), 1u);  // CFGI is consumed, CMD_SYNC is not
+    // Disabling the queue is acknowledged when the command in progress has been consumed.
+    w.write32(reg::CR0, 5);
+    EXPECT_EQ(w.read32(reg::CR0ACK), 0xdu);
     busy.participant.drain();
     while (stage < 2) std::this_thread::yield();
   });
@@ -318,6 +321,7 @@ TEST(Smmuv3Sync, FromAStoreIsConsumedWhenTheStoreRetiresAndNotBefore) {
   const Words2 commands[] = {cmd::cfgi_ste(1), cmd::sync()};
   w.queue_all(commands);
   EXPECT_EQ(w.read32(reg::CMDQ_CONS), 2u);
+  EXPECT_EQ(w.read32(reg::CR0ACK), 5u);
   stage = 2;
   holder.join();
 }
