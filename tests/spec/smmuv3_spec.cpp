@@ -479,6 +479,22 @@ SPEC("C5: a configuration that is invalidated while it is read is read again") {
   EXPECT_TRUE(w.smmu->streams().empty());
 }
 
+SPEC("two configurations of one stream never count at once: the one that is cached first does") {
+  Tripped w;
+  u64 cd = w.at(w.strtab + 64) & ones(56) & ~ones(6);
+  w.wire->happens = [&, first = true]() mutable {
+    if (!std::exchange(first, false)) return;
+    w.at(cd) ^= u64{3} << 48;  // ASID 2, and no CFGI
+    EXPECT_TRUE(w.pa(Mapped::kVa, w.master(1)));
+  };
+  EXPECT_TRUE(w.pa(Mapped::kVa, w.master(1)));
+  EXPECT_EQ(w.smmu->streams()[0].asid, 2);
+  w.command(cmd::nh_asid(1));
+  EXPECT_EQ(w.smmu->counters().by_opcode[0x11].removed, 0u);
+  w.command(cmd::nh_asid(2));
+  EXPECT_EQ(w.smmu->counters().by_opcode[0x11].removed, 1u);
+}
+
 SPEC("a guest that invalidates during every walk cannot keep a master waiting for ever") {
   Tripped w;
   int trips = 0;

@@ -298,6 +298,30 @@ TEST(Smmuv3Sync, FromTheTimerIsNotConsumedWhileSomebodyMayUseOldTranslations) {
   EXPECT_EQ(w.read32(reg::CMDQ_CONS), 2u);
 }
 
+TEST(Smmuv3Sync, AnAbandonedOneSaysNothingAboutTheNext) {
+  SmmuWorld w({.slice = 1, .slice_gap_ns = 1000});
+  w.start();
+  w.put_ste(1, smmu_ste::make(smmu_ste::kBypass));
+  EXPECT_TRUE(w.pa(0, w.master(1)));
+  BusyHolder busy(w);
+  const Words2 commands[] = {cmd::cfgi_ste(1), cmd::sync()};
+  w.queue_all(commands);
+  w.pass_time(1000);
+  EXPECT_EQ(w.smmu->counters().syncs, 0u);
+  busy.participant.drain();  // the first could be consumed now, but software takes the queue away
+  w.write32(reg::CR0, 5);
+  w.write32(reg::CMDQ_CONS, 0), w.write32(reg::CMDQ_PROD, 0);
+  EXPECT_TRUE(w.pa(0, w.master(1)));
+  w.write32(reg::CR0, 0xd);
+  w.queue_all(commands);
+  w.pass_time(1000);
+  EXPECT_TRUE(busy.participant.has_mail());
+  EXPECT_EQ(w.smmu->counters().syncs, 0u);
+  busy.participant.drain();
+  w.pass_time(1000);
+  EXPECT_EQ(w.smmu->counters().syncs, 1u);
+}
+
 TEST(Smmuv3Sync, FromAStoreIsConsumedWhenTheStoreRetiresAndNotBefore) {
   SmmuWorld w;
   w.start();
@@ -311,6 +335,9 @@ TEST(Smmuv3Sync, FromAStoreIsConsumedWhenTheStoreRetiresAndNotBefore) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     EXPECT_EQ(w.smmu->counters().syncs, 0u);
     EXPECT_EQ(w.read32(reg::CMDQ_CONS), 1u);  // CFGI is consumed, CMD_SYNC is not
+    // Disabling the queue is acknowledged when the command in progress has been consumed.
+    w.write32(reg::CR0, 5);
+    EXPECT_EQ(w.read32(reg::CR0ACK), 0xdu);
     busy.participant.drain();
     while (stage < 2) std::this_thread::yield();
   });
@@ -318,6 +345,7 @@ TEST(Smmuv3Sync, FromAStoreIsConsumedWhenTheStoreRetiresAndNotBefore) {
   const Words2 commands[] = {cmd::cfgi_ste(1), cmd::sync()};
   w.queue_all(commands);
   EXPECT_EQ(w.read32(reg::CMDQ_CONS), 2u);
+  EXPECT_EQ(w.read32(reg::CR0ACK), 5u);
   stage = 2;
   holder.join();
 }

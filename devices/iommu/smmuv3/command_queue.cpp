@@ -22,8 +22,7 @@ bool Smmuv3::next_command(unsigned budget, u64& address) {
                 cmdq_cons_);
   bool stopped = !(cr0_ & kCmdqEn) || ((gerror_ ^ gerrorn_) & kCmdqErr);
   if (stopped || waiting == 0 || waiting > size) {
-    queue_state_ = QueueState::Idle;
-    update_acknowledge();
+    leave_queue();
     return false;
   }
   if (!budget) {
@@ -34,6 +33,13 @@ bool Smmuv3::next_command(unsigned budget, u64& address) {
   u64 start = base & ones(config_.oas_bits) & ~ones(5) & ~(bytes - 1);
   address = start + u64{cmdq_cons_ & (size - 1)} * kCommandBytes;
   return true;
+}
+
+// What a parked CMD_SYNC has waited for says nothing about the command that is at the head later.
+void Smmuv3::leave_queue() {
+  queue_state_ = QueueState::Idle;
+  sync_.reset();
+  update_acknowledge();
 }
 
 void Smmuv3::park() {
@@ -187,10 +193,9 @@ void Smmuv3::fail_command(u32 session, CommandError error) {
     auto held = lock();
     if (session != session_) return;
     cmdq_cons_ = u32(deposit(cmdq_cons_, 24, 7, u64(error)));
-    queue_state_ = QueueState::Idle;
     counters_.command_errors++;
     signal = activate_gerror(kCmdqErr);
-    update_acknowledge();
+    leave_queue();
   }
   if (signal) signal_gerror();
 }

@@ -175,8 +175,7 @@ void Smmuv3::write_cr0(RegWrite w) {
     actions_.update = kSmmuEn;
   }
   actions_.run_queue = changed & now & kCmdqEn;
-  if (changed & kCmdqEn && queue_state_ == QueueState::Parked && !(now & kCmdqEn))
-    queue_state_ = QueueState::Idle;
+  if ((changed & ~now & kCmdqEn) && queue_state_ == QueueState::Parked) leave_queue();
   update_acknowledge();
 }
 

@@ -147,6 +147,7 @@ class Smmuv3 final : public IommuRegion, public RegisterDevice<Smmuv3> {
   bool next_command(unsigned budget, u64& address);
   bool execute(const smmuv3::Command& command, smmuv3::ConfigurationCache::Unmaps& unmaps);
   void park();
+  void leave_queue();
   void consume();
   // Without.
   enum class Step : u8 { Next, Stop };

@@ -163,6 +163,8 @@ MemTxResult Smmuv3::refuse(Iova input, Access, MemTxAttrs attrs, const IommuEntr
     counters_.faults++;
     if (!records) counters_.events_suppressed++;
   }
+  if (u8(refusal.fault.type) && u8(refusal.fault.type) < u8(EventType::F_TRANSLATION))
+    guest_error("%s: stream 0x%x: %s", config_.name.c_str(), attrs.requester, name_of(refusal.fault.type));
   if (records) record(make_event(refusal, stream_of(attrs), input.value));
   return MemTxResult::access_error();
 }
