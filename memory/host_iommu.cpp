@@ -1,6 +1,7 @@
 #include "memory/host_iommu.h"
 
 #include <algorithm>
+#include <cassert>
 
 #include "base/bits.h"
 #include "base/log.h"
@@ -31,7 +32,9 @@ std::string PageSizeMask::restrict_to(u64 container, const std::string& who) {
 }
 
 SoftHostIommu::SoftHostIommu(InvalidationHub& hub, Config config)
-    : IommuRegion(config.name, kWholeSpace, hub), config_(std::move(config)), table_(hub.epochs()) {}
+    : IommuRegion(config.name, kWholeSpace, hub), config_(std::move(config)), table_(hub.epochs()) {
+  assert(config_.page_size_mask);
+}
 
 SoftHostIommu::~SoftHostIommu() { listener_.reset(); }
 

@@ -1,6 +1,6 @@
 // memory/mapping_table.h: which ranges of an IOMMU's input space go where. Every entry has its true size,
 // from one byte to all 2^64; no byte beside it is reachable through it. A two-level B+ tree whose nodes never
-// change once they can be seen (docs/decisions tells what was measured): a lookup takes no lock and runs
+// change once they can be seen (docs/decisions/011-mapping-table.md): a lookup takes no lock and runs
 // while one other thread inserts or erases.
 #pragma once
 #include <atomic>

@@ -219,6 +219,17 @@ SPEC("V11: devices that share a requester ID share an endpoint with the reserved
   EXPECT_EQ(*w.iommu.region()->properties(20), expected);
 }
 
+SPEC("V11: a container of 64 KiB pages reserves whole pages of its own around a smaller region") {
+  IommuDriver w{{.config = {.bypass_at_boot = true}, .start = false}};
+  SoftHostIommu host(w.memory.hub(), {"host", ~u64{0xffff}, {{0x50000, 0x50fff}}});
+  EXPECT_NE(w.iommu.add_mirrored_endpoint(20, host, {{{0x8020000, 0x8020fff}, kMsi}}), "");
+  EXPECT_EQ(w.iommu.add_mirrored_endpoint(20, host, {{{0x8020000, 0x802ffff}, kMsi}}), "");
+  std::vector<ReservedRegion> expected{{{0x50000, 0x5ffff}}, {{0x8020000, 0x802ffff}, kMsi}};
+  EXPECT_EQ(*w.iommu.region()->properties(20), expected);
+  EXPECT_EQ(compare(*w.iommu.region(), host, 20), "");
+  EXPECT_EQ(host.counters().refused_maps, 0u);
+}
+
 // V12
 SPEC("V12: a device TLB may register, and each unmap of its endpoint reaches it") {
   Attached w;
@@ -449,6 +460,13 @@ SPEC("D6: a mapped DMA pointer is revoked by the UNMAP, before the request is us
   EXPECT_EQ(w.unmap(1, 0, 0x1fff), kOk);
   EXPECT_FALSE(kept.mapping.pin());
   EXPECT_FALSE(mapper.map(0x1000, 0x1000, Access::Write).result.is_ok());
+}
+
+// D8
+SPEC("D8: an access is translated while a change of the IOMMU is under way: it takes no lock") {
+  Attached w;
+  EXPECT_EQ(w.map(1, 0, 0xfff, kWindow), kOk);
+  w.iommu.region()->between_commits([&] { EXPECT_TRUE(w.reads(8, 0)); });
 }
 
 // D10

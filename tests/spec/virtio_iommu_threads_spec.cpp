@@ -185,6 +185,31 @@ SPEC("V13: domains that end under running devices are not read after that") {
   EXPECT_EQ(wrong, 0u);
 }
 
+SPEC("an endpoint that is unplugged reaches nothing, although it goes on trying") {
+  IommuDriver w;
+  std::atomic<bool> stop{false};
+  std::thread device([&] {
+    DmaMapper mapper(w.port(30));
+    while (!stop) {
+      auto m = mapper.map(0, 0x1000, Access::Write);
+      if (auto pin = m.mapping.pin())
+        for (std::span<std::byte> span : pin.spans()) std::memset(span.data(), 0x5a, span.size());
+    }
+  });
+  for (int round = 0; round < 100; round++) {
+    EXPECT_EQ(w.iommu.add_endpoint(30), "");
+    EXPECT_EQ(w.attach(1, 30), kOk);
+    EXPECT_EQ(w.map(1, 0, 0xfff, kWindow), kOk);
+    std::this_thread::yield();
+    w.iommu.region()->remove_endpoint(30);
+    std::memset(w.memory.at(kWindow), 0, 0x1000);  // nobody else's any more
+    EXPECT_EQ(w.where(30, 0), std::nullopt);
+    EXPECT_TRUE(w.iommu.region()->domains().empty());
+  }
+  stop = true;
+  device.join();
+}
+
 SPEC(
     "a PE that sends the UNMAP itself has lost the translation when its store to the notify register "
     "retires") {

@@ -261,5 +261,30 @@ TEST(VirtioIommuFuzz, RawRingsBreakTheQueueAtWorst) {
   EXPECT_TRUE(w.reads(8, 0));
 }
 
+TEST(VirtioIommuFuzz, RegisterAccessesOfAnyKindLeaveADeviceThatCanBeReset) {
+  test::Random random(79);
+  RandomWorld w;
+  for (int i = 0; i < 50000; i++) {
+    unsigned size = 1u << random.below(3);
+    u64 offset = random.below(random.chance(70) ? 0x128 : 0x200) & ~u64{size - 1};
+    u32 value = u32(random.chance(60) ? random.below(16) : random.below(1ull << 32));
+    // Rings in memory, now and then.
+    if (offset >= 0x80 && offset < 0xa8) value = random.chance(50) ? u32(kRamBase + 0x200000) : value;
+    if (random.chance(50)) {
+      w.write(offset, value, size);
+    } else {
+      (void)w.read(offset, size);
+    }
+    if (i % 100 == 0) (void)w.writes(20, some_page(random));
+    if (i % 500 == 0) {
+      ASSERT_EQ(compare(*w.iommu.region(), w.host_a, 20), "");
+      w.begin(kAllIommuFeatures);
+      (void)w.attach(1, 20);
+      (void)w.map(1, 0, 0xfff, kWindow);
+      ASSERT_EQ(compare(*w.iommu.region(), w.host_a, 20), "");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sluice::virtio_test

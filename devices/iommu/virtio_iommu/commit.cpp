@@ -26,11 +26,30 @@ std::string VirtioIommuRegion::check_regions(const std::vector<Reserved>& region
          " bytes of properties can describe";
 }
 
+namespace {
+
+// A container maps whole granules: around a reserved region it can leave out more, but not less.
+std::string widen(std::vector<virtio_iommu::ReservedRegion>& regions, u64 granule) {
+  for (virtio_iommu::ReservedRegion& r : regions) {
+    InclusiveRange wide{r.range.first & ~(granule - 1), r.range.last | (granule - 1)};
+    if (r.subtype == Subtype::Msi && wide != r.range) return "an MSI region is not aligned to its container";
+    r.range = wide;
+  }
+  return {};
+}
+
+}  // namespace
+
 std::string VirtioIommuRegion::add_endpoint(u32 id, std::vector<Reserved> reserved) {
+  return add_endpoint(id, std::move(reserved), 1);
+}
+
+std::string VirtioIommuRegion::add_endpoint(u32 id, std::vector<Reserved> reserved, u64 granule) {
   std::unique_lock lock{commit_mutex_};
   const Endpoint* known = directory().find(id);
   if (known && known->domain.load()) return name() + ": endpoint " + std::to_string(id) + " is in use";
   if (known) reserved.insert(reserved.end(), known->reserved.begin(), known->reserved.end());
+  if (std::string why = widen(reserved, granule); !why.empty()) return name() + ": " + why;
   auto regions = virtio_iommu::normalised(std::move(reserved));
   if (!regions) return name() + ": " + regions.error();
   if (std::string why = check_regions(*regions); !why.empty()) return why;
@@ -69,7 +88,8 @@ std::string VirtioIommuRegion::add_mirrored_endpoint(u32 id, SoftHostIommu& cont
     std::string why = after.restrict_to(container.config().page_size_mask, container.name());
     if (!why.empty()) return name() + ": " + why;
   }
-  if (std::string why = add_endpoint(id, std::move(reserved)); !why.empty()) return why;
+  const u64 granule = PageSizeMask(container.config().page_size_mask).granule();
+  if (std::string why = add_endpoint(id, std::move(reserved), granule); !why.empty()) return why;
   {
     std::lock_guard lock{commit_mutex_};
     (void)page_sizes_.restrict_to(container.config().page_size_mask, container.name());

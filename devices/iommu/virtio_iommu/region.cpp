@@ -4,6 +4,7 @@
 #include "devices/iommu/virtio_iommu/region.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstdio>
 
 namespace sluice {
@@ -49,6 +50,7 @@ VirtioIommuRegion::VirtioIommuRegion(InvalidationHub& hub, AddressSpace& downstr
       page_sizes_(config.page_size_mask),
       bypass_(config.bypass_at_boot),
       owned_directory_(std::make_shared<const Directory>()) {
+  assert(config.page_size_mask);
   directory_.store(owned_directory_.get());
 }
 

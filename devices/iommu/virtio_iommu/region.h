@@ -130,6 +130,8 @@ class VirtioIommuRegion final : public IommuRegion {
   bool bypasses(const Endpoint& e) const;
   IommuEntry identity(InclusiveRange range, Access rights) const;
 
+  std::string add_endpoint(u32 id, std::vector<Reserved> reserved, u64 granule);
+
   // Call these with commit_mutex_ held.
   void set_directory(std::vector<std::shared_ptr<Endpoint>> endpoints);
   std::string check_regions(const std::vector<Reserved>& regions) const;
