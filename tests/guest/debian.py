@@ -12,11 +12,10 @@ import re
 import shutil
 import subprocess
 
-MODULES = ("virtio_mmio", "virtio_pci", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_blk", "virtio_console", "virtio-rng", "virtio_net", "net_failover", "failover",
-           "rng-core")
 # In this order: each needs those before it.
-LOAD_ORDER = ("virtio_mmio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "virtio_console", "rng-core", "virtio-rng", "failover", "net_failover",
-              "virtio_net")
+LOAD_ORDER = ("virtio_mmio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "virtio_console",
+              "rng-core", "virtio-rng", "failover", "net_failover", "virtio_net")
+MODULES = LOAD_ORDER
 
 
 class Missing(Exception):
