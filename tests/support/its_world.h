@@ -73,8 +73,12 @@ struct ItsWorld {
   gic_rig::V3 gic;
   Gicv3Its its;
 
-  ItsWorld()
-      : gic(Gicv3::Config{.pes = kPes, .affinities = gic_rig::V3::numbered(kPes), .lpi_memory = port()}),
+  // `security`: a GIC with two Security states.
+  explicit ItsWorld(bool security = false)
+      : gic(Gicv3::Config{.pes = kPes,
+                          .affinities = gic_rig::V3::numbered(kPes),
+                          .security = security,
+                          .lpi_memory = port()}),
         its(gic.gic, port(), clock) {
     Topology::Transaction t(topology);
     t.add(*root, kRam, std::make_shared<RamRegion>("ram", ram));

@@ -334,6 +334,35 @@ TEST(ItsMessages, LpisAreGroup1AndWaitForItsEnable) {
   EXPECT_EQ(w.take(0), 8192u);
 }
 
+// With two Security states LPIs are Non-secure Group 1, and their table has the Non-secure view of
+// priorities.
+TEST(ItsMessages, BelongToTheNonSecureStateWhenThereAreTwo) {
+  constexpr SysregAccessor kEl3{.el = 3, .secure = true, .fiq_to_el3 = true, .secure_el1 = false};
+  constexpr SysregAccessor kSecureEl1{.el = 1, .secure = true, .fiq_to_el3 = true, .secure_el1 = true};
+  constexpr SysregAccessor kNsEl1{.el = 1, .secure = false, .fiq_to_el3 = true, .secure_el1 = false};
+  ItsWorld w(true);
+  SysregPort& icc = w.gic.gic.cpu_interface(0);
+  (void)w.gic.gic.distributor().write(GICD_CTLR, 4, 0x37, kSecure);
+  icc.write(ICC_PMR, 0xff, kEl3);
+  icc.write({3, 6, 12, 12, 7}, 3, kEl3);  // ICC_IGRPEN1_EL3
+  w.boot();
+  w.map(1, 0, 0, 0);
+  w.configure(8192, 0x41);
+  w.message(1, 0);
+  icc.security_changed(kNsEl1);
+  EXPECT_TRUE(w.gic.out[0].irq);
+  icc.security_changed(kSecureEl1);
+  EXPECT_FALSE(w.gic.out[0].irq);
+  EXPECT_TRUE(w.gic.out[0].fiq);
+  EXPECT_EQ(icc.read(ICC_IAR1, kSecureEl1), kNone);
+  icc.security_changed(kNsEl1);
+  EXPECT_EQ(icc.read(ICC_IAR1, kNsEl1), 8192u);
+  EXPECT_EQ(icc.read(ICC_RPR, kNsEl1), 0x40u);
+  EXPECT_EQ(icc.read(ICC_RPR, kEl3), 0xa0u);  // 0x80 + 0x40 / 2
+  icc.write(ICC_EOIR1, 8192, kNsEl1);
+  EXPECT_EQ(icc.read(ICC_RPR, kEl3), 0xffu);
+}
+
 // --- Commands
 // ------------------------------------------------------------------------------------------------
 
