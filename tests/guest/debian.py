@@ -1,7 +1,8 @@
-"""Debian's arm64 kernel as a guest: its files, the modules that the installer's RAM disk lacks, RAM disks of our own.
+"""Debian's arm64 kernels as guests: their files, the modules that the installer's RAM disk lacks, RAM disks of our own.
 
 The kernel and initrd are what `./boot debian` boots: build/debian/{linux,initrd.gz}. Modules come from the arm64
-package linux-image-<same version>, downloaded by apt with a root directory of its own; nothing is installed.
+package linux-image-<same version>, downloaded by apt with a root directory of its own; nothing is installed. Debian 13's
+kernel, which has a driver for virtio-iommu, comes the same way and runs the same RAM disk.
 """
 import glob
 import gzip
@@ -11,11 +12,13 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 
-# In this order: each needs those before it.
-LOAD_ORDER = ("virtio_mmio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "virtio_console",
-              "rng-core", "virtio-rng", "failover", "net_failover", "virtio_net")
-MODULES = LOAD_ORDER
+# In this order: each needs those before it. Some kernels have some of them built in.
+MODULES = ("virtio_mmio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio-iommu", "virtio_blk",
+           "virtio_console", "rng-core", "virtio-rng", "failover", "net_failover", "virtio_net")
+BOOKWORM = ("bookworm", "bookworm-updates", "bookworm-security")
+TRIXIE = ("trixie",)
 
 
 class Missing(Exception):
@@ -62,43 +65,60 @@ def apt(root, *command, cwd=None):
         raise Missing(f"apt-get {' '.join(command)}: {done.stdout.strip().splitlines()[-1:]}")
 
 
-def make_apt_root(root):
+def make_apt_root(root, suites):
     for folder in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/sources.list.d", "etc/apt/trusted.gpg.d",
                    "var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "dpkg"):
         pathlib.Path(root, folder).mkdir(parents=True, exist_ok=True)
     pathlib.Path(root, "dpkg/status").touch()
-    pathlib.Path(root, "etc/apt/sources.list").write_text(
-        sources(("bookworm", "bookworm-updates", "bookworm-security")))
+    pathlib.Path(root, "etc/apt/sources.list").write_text(sources(suites))
 
 
-def fetch_modules(build, kernel):
-    """{name: path} of MODULES for this kernel, under build/debian/modules."""
-    release = kernel_release(kernel)
-    folder = pathlib.Path(build, "debian", "modules", release).absolute()
+def fetch_package(work, suites, package):
+    """Unpacks the newest linux-image of these suites, or the one of that name; returns the folder."""
+    shutil.rmtree(work, ignore_errors=True)
+    make_apt_root(work, suites)
+    apt(work, "update")
+    if not package:
+        # The package for "the current kernel" is empty and depends on it.
+        apt(work, "download", "linux-image-arm64", cwd=work)
+        depends = subprocess.run(["dpkg-deb", "-f", str(next(work.glob("linux-image-arm64_*.deb"))), "Depends"],
+                                 capture_output=True, text=True, check=True).stdout
+        package = re.match(r"linux-image-\S+", depends).group(0)
+    download = work / "download"
+    download.mkdir()
+    apt(work, "download", package, cwd=download)
+    subprocess.run(["dpkg-deb", "-x", str(next(download.glob("*.deb"))), str(work / "x")], check=True, timeout=300)
+    return work / "x"
+
+
+def kernel_package(build, suites, package=None):
+    """A folder with `linux` and MODULES of a kernel package, under build/debian/kernels."""
+    folder = pathlib.Path(build, "debian", "kernels", package or suites[0]).absolute()
     wanted = folder / "wanted"  # some are built in, so what is there does not say what was asked for
-    if not wanted.exists() or wanted.read_text() != " ".join(MODULES):
-        work = pathlib.Path(build, "debian", "apt").absolute()
-        make_apt_root(work)
-        apt(work, "update")
-        download = work / "download"
-        shutil.rmtree(download, ignore_errors=True)
-        download.mkdir()
-        apt(work, "download", f"linux-image-{release}", cwd=download)
-        package = next(download.glob("*.deb"))
-        subprocess.run(["dpkg-deb", "-x", str(package), str(download / "x")], check=True, timeout=300)
-        new = folder.with_suffix(".new")
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        for path in (download / "x").rglob("*.ko*"):
+    if wanted.exists() and wanted.read_text() == " ".join(MODULES):
+        return folder
+    with tempfile.TemporaryDirectory(prefix="sluice-") as work:
+        unpacked = fetch_package(pathlib.Path(work, "apt"), suites, package)
+        new = pathlib.Path(tempfile.mkdtemp(dir=make_folder(folder.parent)))
+        for path in unpacked.rglob("*.ko*"):
             name = path.name.split(".ko")[0]
             if name in MODULES:
                 data = path.read_bytes()
                 (new / f"{name}.ko").write_bytes(lzma.decompress(data) if path.suffix == ".xz" else data)
+        shutil.copy(next(unpacked.glob("boot/vmlinuz-*")), new / "linux")
         (new / "wanted").write_text(" ".join(MODULES))
+    # Tests that run at the same time fetch the same: the first one wins.
+    try:
         shutil.rmtree(folder, ignore_errors=True)
         new.rename(folder)
-        shutil.rmtree(work)
-    return {path.stem: path for path in folder.glob("*.ko")}
+    except OSError:
+        shutil.rmtree(new)
+    return folder
+
+
+def make_folder(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def cpio(files, nodes=()):
@@ -126,17 +146,29 @@ def cpio(files, nodes=()):
 LOAD_SCRIPT = "#!/bin/sh\nfor m in {order}; do\n  [ ! -f /sluice/$m.ko ] || insmod /sluice/$m.ko || true\ndone\n"
 
 
-def make_initrd(build, path):
-    """The installer's initrd with our modules behind it in /sluice; `sh /sluice/load` loads them."""
-    kernel, initrd = installer(build)
+def add_modules(initrd, folder, path):
+    """The installer's initrd with modules behind it in /sluice; `sh /sluice/load` loads them."""
     files = {"sluice": None}
-    for name, module in fetch_modules(build, kernel).items():
-        files[f"sluice/{name}.ko"] = module.read_bytes()
-    files["sluice/load"] = LOAD_SCRIPT.format(order=" ".join(LOAD_ORDER)).encode()
+    for module in folder.glob("*.ko"):
+        files[f"sluice/{module.name}"] = module.read_bytes()
+    files["sluice/load"] = LOAD_SCRIPT.format(order=" ".join(MODULES)).encode()
     archive = pathlib.Path(initrd).read_bytes()
     archive += bytes(-len(archive) % 512) + gzip.compress(cpio(files), 1)
     pathlib.Path(path).write_bytes(archive)
+
+
+def make_initrd(build, path):
+    """Debian 12's kernel, and its initrd at `path`."""
+    kernel, initrd = installer(build)
+    add_modules(initrd, kernel_package(build, BOOKWORM, f"linux-image-{kernel_release(kernel)}"), path)
     return kernel, path
+
+
+def debian13(build, path):
+    """Debian 13's kernel, and an initrd for it at `path`."""
+    folder = kernel_package(build, TRIXIE)
+    add_modules(installer(build)[1], folder, path)
+    return str(folder / "linux"), path
 
 
 if __name__ == "__main__":
