@@ -397,6 +397,26 @@ TEST(Smmuv3Invalidation, SubstreamsHearOfTheirOwnAsid) {
   EXPECT_NE(heard[0].index, w.smmu->index_for(w.master(1)));
 }
 
+TEST(Smmuv3Invalidation, AHundredStreamsWithOneAsidAreToldAtOnce) {
+  SmmuWorld w;
+  w.start();
+  SmmuTables t(w, 12, 39);
+  t.map(0x1000, SmmuWorld::kRam, kPage1Rw);
+  for (u32 sid = 1; sid <= 100; sid++) w.put_stream_s1(sid, smmu_cd::make(t.root(), 25, 0, 7));
+  for (u32 sid = 1; sid <= 100; sid++) EXPECT_TRUE(w.pa(0x1000, w.master(sid)));
+  EXPECT_EQ(w.smmu->iotlb_entries(), 1u);
+  std::vector<IommuUnmap> heard;
+  IommuRegion::Subscription listen(w.smmu->unmaps(), [&](const IommuUnmap& u) { heard.push_back(u); });
+  for (const Words2& c : {cmd::nh_va(0x1000, 7), cmd::nh_all(), cmd::cfgi_range(0, 6)}) {
+    heard.clear();
+    w.command(c);
+    ASSERT_EQ(heard.size(), 1u);
+    EXPECT_TRUE(heard[0].all_indexes);
+    EXPECT_EQ(heard[0].range,
+              (c == cmd::nh_va(0x1000, 7) ? InclusiveRange{0x1000, 0x1000} : InclusiveRange{}));
+  }
+}
+
 // A full configuration cache forgets nobody: from then on everybody is told.
 TEST(Smmuv3Invalidation, WhoDoesNotFitIntoTheConfigurationCacheIsToldWithAllOthers) {
   SmmuWorld w({.config_entries = 2});

@@ -508,11 +508,37 @@ TEST(Smmuv3EventQueue, SendsMsisAsConfigured) {
   w.fault();
 }
 
+TEST(Smmuv3EventQueue, AFaultCausedByTheWriteOfARecordIsLostAndHarmless) {
+  // The queue is behind a gate whose refusal makes another transaction that faults.
+  struct Gate final : IommuRegion {
+    explicit Gate(SmmuWorld& world) : IommuRegion("gate", 0x1000, world.hub), w(world) {}
+    IommuIndex index_for(MemTxAttrs) const override { return {}; }
+    IommuEntry translate(Iova i, Access, IommuIndex, MemTxAttrs, Intent) const override {
+      return {.input = {i.value & ~u64{7}, i.value | 7}, .output = {}};
+    }
+    MemTxResult refuse(Iova, Access, MemTxAttrs, const IommuEntry&) override {
+      EXPECT_FALSE(w.pa(0, w.master(2)));
+      return MemTxResult::access_error();
+    }
+    SmmuWorld& w;
+  };
+  Events w(3);
+  Topology::Transaction(w.topology).add(*w.bus_root, 0x7000'0000, std::make_shared<Gate>(w));
+  w.write32(reg::CR0, 9);
+  w.write64(reg::EVENTQ_BASE, 0x7000'0000 | 3);
+  w.write32(reg::CR0, 0xd);
+  w.fault();
+  EXPECT_EQ(w.read32(reg::GERROR), 4u);
+  EXPECT_EQ(w.smmu->counters().events_lost, 2u);
+}
+
 TEST(Smmuv3EventQueue, DebugReadsAndPrefetchesRecordNothing) {
   Events w(3);
   for (Intent quiet : {Intent::Debug, Intent::Prefetch, Intent::AtsRequest})
     EXPECT_FALSE(w.ask(0, w.master(1), Access::Read, quiet).is_ok());
   EXPECT_EQ(w.prod(), 0u);
+  w.put_ste(2, smmu_ste::make(smmu_ste::kBypass));
+  EXPECT_EQ(w.ask(0, w.master(2), Access::Read, Intent::AtsRequest).rights, Access::None);  // no ATS
   std::array<std::byte, 8> buffer;
   EXPECT_FALSE(w.dma->peek({0}, buffer, w.master(1)).is_ok());
   EXPECT_EQ(w.prod(), 0u);

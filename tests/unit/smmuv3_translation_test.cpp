@@ -291,6 +291,22 @@ TEST(Smmuv3Translation, TbiIgnoresTheTopByteOfItsHalfOnly) {
   EXPECT_EQ(t.hops[0].input, (InclusiveRange{0xab00'0000'0000'1000, 0xab00'0000'0000'1fff}));
 }
 
+TEST(Smmuv3Translation, TableBasesAreAlignedToTheSizeOfTheFirstTable) {
+  OneStream w;
+  Words8 cd = w.cd;
+  cd[1] |= 0xff0, cd[2] |= 0x840;
+  w.use(cd);
+  EXPECT_EQ(w.out(0x1000), SmmuWorld::kRam);
+  EXPECT_EQ(w.out(~ones(39) + 0x1000), SmmuWorld::kRam + 0x2000);
+  // Four tables side by side at stage 2: 16 KiB.
+  SmmuTables s2(w, 12, 41, 1);
+  s2.map(u64{3} << 39, SmmuWorld::kRam, kPage2Rw);
+  Words8 ste = smmu_ste::make(smmu_ste::kS2);
+  smmu_ste::add_s2(ste, s2.root() | 0x2000, 23, 1);
+  w.put_ste(9, ste);
+  EXPECT_EQ(w.pa(u64{3} << 39, w.master(9)), SmmuWorld::kRam);
+}
+
 TEST(Smmuv3Translation, ABypassedStreamReachesTheOutputSizeAndNotBeyond) {
   SmmuWorld w;
   w.start();

@@ -94,12 +94,17 @@ void ConfigurationCache::remove_cd(u32 stream, u32 substream, Unmaps& unmaps) {
   if (overflowed_) unmaps.assign(1, kUnmapAll);
 }
 
+// What has been answered to a user widens what it has to be told. Many users are told together.
 void ConfigurationCache::add(const Keys& keys, InclusiveRange range, Unmaps& unmaps) const {
+  const bool together = keys.size() > kManyIndexes;
+  InclusiveRange widest = range;
   for (u64 key : keys) {
     const Entry& e = entries_.at(key);
     InclusiveRange r = e.has_tagged ? InclusiveRange{} : e.cut_log2 ? grown(range, e.cut_log2) : range;
-    unmaps.push_back({.index = IommuIndex(key), .all_indexes = false, .range = r});
+    if (!together) unmaps.push_back({.index = IommuIndex(key), .all_indexes = false, .range = r});
+    widest = {std::min(widest.first, r.first), std::max(widest.last, r.last)};
   }
+  if (together) unmaps.push_back({.index = {}, .all_indexes = true, .range = widest});
 }
 
 void ConfigurationCache::users_of_asid(World world, u16 vmid, u16 asid, bool and_global, InclusiveRange range,
@@ -113,14 +118,12 @@ void ConfigurationCache::users_of_asid(World world, u16 vmid, u16 asid, bool and
   if (own != by_asid_.end())
     for (u64 key : own->second) others.erase(key);
   add(others, range, unmaps);
-  if (unmaps.size() > kManyIndexes) unmaps.assign(1, kUnmapAll);
 }
 
 void ConfigurationCache::users_of_vmid(World world, u16 vmid, InclusiveRange range, Unmaps& unmaps) const {
   if (overflowed_) return unmaps.assign(1, kUnmapAll);
   auto own = by_vmid_.find(tag(world, vmid));
   if (own != by_vmid_.end()) add(own->second, range, unmaps);
-  if (unmaps.size() > kManyIndexes) unmaps.assign(1, kUnmapAll);
 }
 
 void ConfigurationCache::users_of_world(World world, Unmaps& unmaps) const {

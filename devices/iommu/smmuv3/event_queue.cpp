@@ -1,6 +1,7 @@
 // devices/iommu/smmuv3/event_queue.cpp: IHI 0070 7.2 "Event queue recorded faults and events", 7.4 "Event
 // queue overflow".
 #include <algorithm>
+#include <thread>
 
 #include "devices/iommu/smmuv3/smmuv3.h"
 
@@ -28,6 +29,12 @@ void Smmuv3::record(const EventRecord& event) {
   bool was_empty = false, signal_event = false, signal_error = false;
   u64 msi_address = 0;
   u32 msi_data = 0;
+  // A gate on the way to the queue may raise an interrupt, and a device that answers it may fault here again.
+  if (event_writer_ == std::this_thread::get_id()) {
+    auto held = lock();
+    counters_.events_lost++;
+    return;
+  }
   {
     std::lock_guard one_record{event_mutex_};
     u64 address = 0;
@@ -44,7 +51,9 @@ void Smmuv3::record(const EventRecord& event) {
     bool written;
     {
       EpochDomain::Guard guard(hub().epochs());
+      event_writer_ = std::this_thread::get_id();
       written = TableMemory(port_, Intent::Access).write(address, event);
+      event_writer_ = std::thread::id{};
     }
     auto held = lock();
     event_busy_ = false;

@@ -11,6 +11,7 @@
 #pragma once
 #include <atomic>
 #include <optional>
+#include <thread>
 
 #include "base/clock.h"
 #include "devices/iommu/smmuv3/event.h"
@@ -203,7 +204,8 @@ class Smmuv3 final : public IommuRegion, public RegisterDevice<Smmuv3> {
   mutable Counters counters_;
 
   std::mutex event_mutex_;  // one record at a time; nothing but the lock and memory is reached with it held
-  Clock::Timer slice_;      // last: destroyed first
+  std::atomic<std::thread::id> event_writer_{};  // who writes a record now
+  Clock::Timer slice_;                           // last: destroyed first
 };
 
 }  // namespace sluice

@@ -136,6 +136,7 @@ bool Smmuv3::keep(const Question& q) const {
 IommuEntry Smmuv3::translate(Iova input, Access access, IommuIndex index, MemTxAttrs attrs,
                              Intent intent) const {
   if (space_of(index) != PaSpace::NonSecure) return pass({});
+  if (intent == Intent::AtsRequest) return refused(input.value, nullptr, {}, attrs, access);  // IDR0.ATS is 0
   Question q(input.value, access, index, attrs);
   IommuEntry entry;
   for (unsigned attempt = 0; attempt < kTries; attempt++) {
