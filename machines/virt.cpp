@@ -2,6 +2,7 @@
 #include "machines/virt.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 
 #include "cpu/a64/decoder.h"
@@ -240,12 +241,14 @@ void Virt::plug_iommu(std::optional<u8> devfn) {
 }
 
 PciWiring Virt::pci_wiring(PciDma dma, std::optional<u8> devfn) {
-  if (devfn && !pci_->is_free(*devfn))
-    throw ConfigError::usage("PCI: device " + std::to_string(pci::device_of(*devfn)) + " function " +
-                             std::to_string(pci::function_of(*devfn)) + " is taken");
+  if (devfn && !pci_->is_free(*devfn)) {
+    char place[8];
+    std::snprintf(place, sizeof place, "%02x.%x", pci::device_of(*devfn), pci::function_of(*devfn));
+    throw ConfigError::usage(std::string{"pcie.0: "} + place + " is taken");
+  }
   for (unsigned device = 1; device < 32 && !devfn; device++)
     if (u8 first = pci::make_devfn(device, 0); pci_->is_free(first)) devfn = first;
-  if (!devfn) throw ConfigError::usage("PCI: all devices of bus 0 are taken");
+  if (!devfn) throw ConfigError::usage("pcie.0: all devices of bus 0 are taken");
   if (dma != PciDma::Bypasses) gates_->add_master(GatePath::Dma, *devfn);
   return pci_->wiring(*devfn, dma == PciDma::Translated ? dma_space_.get() : system_.get(),
                       dma == PciDma::Bypasses ? system_.get() : dma_space_.get());

@@ -37,6 +37,31 @@ TEST(PciHost, TheBridgeItselfIsFunctionZero) {
   EXPECT_EQ(w.cfg(0, BAR0), 0u);
 }
 
+TEST(ConfigSpace, EveryBitHasOneBehaviour) {
+  ConfigSpace space;
+  const ConfigField fields[] = {{"X", 0x80, 4, 0x11223344, 0x0000ff00, 0x00ff0000}};
+  space.add(fields);
+  space.write(0x80, 4, 0xffffffff);
+  EXPECT_EQ(space.read(0x80, 4), 0x1100ff44u);  // written, cleared by 1, and two that are read-only
+  space.set(0x80, 4, 0x00ff0000);
+  space.write(0x82, 1, 0x0f);
+  EXPECT_EQ(space.read(0x80, 4), 0x00f00000u);
+  space.reset();
+  EXPECT_EQ(space.read(0x80, 4), 0x11223344u);
+}
+
+TEST(ConfigSpace, HooksRunForWhatTheyTouch) {
+  ConfigSpace space;
+  int reads = 0, writes = 0;
+  space.before_read(0x44, 4, [&] { reads++; });
+  space.after_write(0x44, 4, [&] { writes++; });
+  for (u16 offset : {0x43, 0x48}) space.write(offset, 1, 0), (void)space.read(offset, 1);
+  EXPECT_EQ(reads + writes, 0);
+  for (u16 offset : {0x44, 0x47}) space.write(offset, 1, 0), (void)space.read(offset, 1);
+  EXPECT_EQ(reads, 2);
+  EXPECT_EQ(writes, 2);
+}
+
 TEST(PciConfig, IdentityIsReadOnlyAtEverySize) {
   World w;
   w.add<Probe>(kDev);

@@ -45,6 +45,23 @@ TEST(Msix, VectorsAreMaskedAfterResetAndTheTableReadsBack) {
   EXPECT_EQ(w.load(kTable + 28, 4), 1u);
 }
 
+TEST(Msix, ResetForgetsTableAndPendingBits) {
+  MsixWorld w;
+  w.entry(0, 7);
+  w.entry(1, 8, true);
+  w.cfg(kDev, w.control, 2, kEnable);
+  w.probe.event(1);
+  w.host.reset();
+  w.enable(kDev, 1, kTable);
+  EXPECT_EQ(w.cfg(kDev, w.control, 2), 3u);
+  EXPECT_EQ(w.load(kTable, 8), 0u);
+  EXPECT_EQ(w.load(kTable + 12, 4), 1u);
+  EXPECT_EQ(w.load(kPba, 8), 0u);
+  w.probe.event(0);  // not enabled: neither sent nor pending
+  EXPECT_EQ(w.load(kPba, 8), 0u);
+  EXPECT_EQ(w.doorbell.writes, 0);
+}
+
 TEST(Msix, AMessageIsAWriteOfTheFunctionWithItsRequesterId) {
   MsixWorld w;
   w.entry(2, 0xcafe);
