@@ -439,7 +439,8 @@ SPEC("D4: a mirror that outlives its IOMMU holds nothing any more, and may mirro
     VirtioIommuRegion first(chain.hub, chain.top(), {.bypass_at_boot = true});
     EXPECT_EQ(first.add_mirrored_endpoint(20, host), "");
     EXPECT_EQ(host.blocks(), 1u);
-    EXPECT_NE(first.add_mirrored_endpoint(21, host), "");  // it follows one context at a time
+    EXPECT_EQ(first.add_mirrored_endpoint(21, host), "host-iommu mirrors an IOMMU already");
+    EXPECT_FALSE(first.properties(21));
   }
   EXPECT_EQ(host.blocks(), 0u);
   host.stop_mirroring();
