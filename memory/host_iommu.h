@@ -63,6 +63,7 @@ class SoftHostIommu final : public IommuRegion {
   // already. One at a time. "" or the reason why not: nothing is mirrored then.
   [[nodiscard]] std::string mirror(IommuRegion& source, MemTxAttrs attrs, InclusiveRange window = {});
   void stop_mirroring();  // and forgets everything
+  bool is_mirroring() const { return listener_ != nullptr; }
 
   // What the listener calls. "" or why the container cannot hold this: unaligned to its granule, reserved, or
   // in use. Cut into power-of-two blocks, each with the rights and the target of the whole.

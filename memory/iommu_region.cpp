@@ -10,9 +10,7 @@ IommuRegion::~IommuRegion() {
 
 std::string IommuRegion::refuse_events(IommuIndex, IommuEvents wanted) const {
   if (!includes(wanted, IommuEvents::Map)) return {};
-  return name() +
-         " cannot tell what becomes mapped: its tables are in guest memory, and a change that only " +
-         "allows more needs no command";
+  return name() + " cannot tell what becomes mapped: it publishes only what must be forgotten";
 }
 
 Ticket IommuRegion::publish_unmap(const IommuUnmap& unmap) {

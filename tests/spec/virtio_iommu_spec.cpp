@@ -432,6 +432,23 @@ SPEC("D4: a mirror watches the endpoint of its own device, not some default one"
   EXPECT_EQ(host.blocks(), 1u);
 }
 
+SPEC("D4: a mirror that outlives its IOMMU holds nothing any more, and may mirror another one") {
+  test::ChainWorld chain;
+  SoftHostIommu host(chain.hub, {});
+  {
+    VirtioIommuRegion first(chain.hub, chain.top(), {.bypass_at_boot = true});
+    EXPECT_EQ(first.add_mirrored_endpoint(20, host), "");
+    EXPECT_EQ(host.blocks(), 1u);
+    EXPECT_EQ(first.add_mirrored_endpoint(21, host), "host-iommu mirrors an IOMMU already");
+    EXPECT_FALSE(first.properties(21));
+  }
+  EXPECT_EQ(host.blocks(), 0u);
+  host.stop_mirroring();
+  VirtioIommuRegion second(chain.hub, chain.top(), {.bypass_at_boot = true});
+  EXPECT_EQ(second.add_mirrored_endpoint(20, host), "");
+  EXPECT_EQ(compare(second, host, 20), "");
+}
+
 // D5
 SPEC("D5: a mirror follows into an address space that is itself behind an IOMMU") {
   test::ChainWorld chain;

@@ -81,23 +81,22 @@ void VirtioIommuRegion::remove_endpoint(u32 id) {
 
 std::string VirtioIommuRegion::add_mirrored_endpoint(u32 id, SoftHostIommu& container,
                                                      std::vector<Reserved> reserved) {
-  for (InclusiveRange range : container.config().reserved) reserved.push_back({range, Subtype::Reserved});
+  const u64 sizes = container.config().page_size_mask;
+  if (container.is_mirroring()) return container.name() + " mirrors an IOMMU already";
   {
     std::lock_guard lock{commit_mutex_};
     PageSizeMask after = page_sizes_;
-    std::string why = after.restrict_to(container.config().page_size_mask, container.name());
+    std::string why = after.restrict_to(sizes, container.name());
     if (!why.empty()) return name() + ": " + why;
   }
-  const u64 granule = PageSizeMask(container.config().page_size_mask).granule();
+  for (InclusiveRange range : container.config().reserved) reserved.push_back({range, Subtype::Reserved});
+  const u64 granule = PageSizeMask(sizes).granule();
   if (std::string why = add_endpoint(id, std::move(reserved), granule); !why.empty()) return why;
   {
     std::lock_guard lock{commit_mutex_};
-    (void)page_sizes_.restrict_to(container.config().page_size_mask, container.name());
+    (void)page_sizes_.restrict_to(sizes, container.name());
   }
-  MemTxAttrs attrs = MemTxAttrs::device(0, id);
-  std::string why = container.mirror(*this, attrs);
-  if (!why.empty()) remove_endpoint(id);
-  return why;
+  return container.mirror(*this, MemTxAttrs::device(0, id));
 }
 
 void VirtioIommuRegion::freeze_page_sizes() {
