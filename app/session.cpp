@@ -164,7 +164,7 @@ ChosenInfo Session::chosen() const {
 }
 
 void Session::load_software() {
-  loader_ = std::make_unique<Loader>(board_->record().ram);
+  loader_ = std::make_unique<Loader>(board_->record().ram, board_->record().secure_ram);
   bool nothing = options_.kernel.empty() && options_.dump_device_tree.empty() && !options_.start_stopped;
   if (nothing) throw ConfigError::usage("there is nothing to boot: give -kernel FILE");
   if (!options_.kernel.empty()) loader_->load_kernel(options_.kernel);

@@ -221,11 +221,12 @@ void Loader::load_elf(const std::string& name, const std::vector<u8>& image) {
          std::vector<u8>(first, first + ptrdiff_t(segment.p_filesz)),
          segment.p_memsz},
         name);
+    if (!inside(ram_, {segment.p_paddr}, 1)) continue;
     kernel_first_ = std::min(kernel_first_, GuestPhysAddr{segment.p_paddr});
     kernel_end_ = std::max(kernel_end_, GuestPhysAddr{segment.p_paddr + segment.p_memsz});
   }
   if (segments_.empty()) throw ConfigError::file(name, "has no loadable segment");
-  if (!inside(ram_, boot_.entry, 4) || !is_aligned(boot_.entry.value, 4))
+  if (!has_room_at(boot_.entry, 4) || !is_aligned(boot_.entry.value, 4))
     throw ConfigError::file(
         name, "entry point " + hex(boot_.entry.value) + " is not in RAM (" + describe(ram_) + ")");
 }
@@ -288,14 +289,18 @@ PhysRange Loader::free_ram() const {
   for (PhysRange t : taken) {
     u64 to = align_down(t.first.value, kPage);
     if (to > from && to - from > best.size) best = {{from}, to - from};
-    from = align_up(end_of(t), kPage);
+    from = std::max(from, align_up(end_of(t), kPage));
   }
   return best;
 }
 
+bool Loader::has_room_at(GuestPhysAddr address, u64 size) const {
+  return inside(ram_, address, size) || (secure_ram_ && inside(*secure_ram_, address, size));
+}
+
 void Loader::add(LoadSegment segment, const std::string& file) {
   PhysRange range{segment.address, segment.size};
-  if (!inside(ram_, segment.address, segment.size))
+  if (!has_room_at(segment.address, segment.size))
     throw ConfigError::file(file, segment.what + " (" + std::to_string(segment.size) + " bytes at " +
                                       hex(segment.address.value) + ") does not fit into RAM (" +
                                       describe(ram_) + "; see -m)");

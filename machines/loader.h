@@ -31,7 +31,9 @@ enum class KernelFormat : u8 { Arm64Image, Elf, Raw };
 // Reads files and decides addresses; writes nothing to the guest, the board does that with `segments()`.
 class Loader {
  public:
-  explicit Loader(PhysRange ram) : ram_(ram) {}
+  // `secure_ram`: where an ELF program may have segments too, and its entry.
+  explicit Loader(PhysRange ram, std::optional<PhysRange> secure_ram = {})
+      : ram_(ram), secure_ram_(secure_ram) {}
 
   // arm64 Image, ELF64 or raw binary, plain or compressed with gzip or zstd, or packed as EFI zboot.
   void load_kernel(const std::string& path);
@@ -55,12 +57,14 @@ class Loader {
   const BootInfo& boot() const { return boot_; }
 
  private:
+  bool has_room_at(GuestPhysAddr address, u64 size) const;
   void add(LoadSegment segment, const std::string& file);
   void load_arm64_image(const std::string& name, std::vector<u8> image);
   void load_elf(const std::string& name, const std::vector<u8>& image);
   void load_raw(const std::string& name, std::vector<u8> image);
 
   PhysRange ram_;
+  std::optional<PhysRange> secure_ram_;
   KernelFormat format_ = KernelFormat::Raw;
   GuestPhysAddr kernel_first_{}, kernel_end_{};
   std::optional<PhysRange> initrd_;

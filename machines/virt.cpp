@@ -332,11 +332,13 @@ void Virt::plug(std::unique_ptr<VirtioDevice> device, std::optional<unsigned> sl
 
 void Virt::load(const std::vector<LoadSegment>& segments) {
   for (const LoadSegment& s : segments) {
-    u64 offset = s.address - kRam;
-    u8* at = ram_->host() + offset;
+    bool is_secure = s.address < kRam;
+    GuestRam& ram = is_secure ? *secure_ram_ : *ram_;
+    u64 offset = s.address - (is_secure ? kSecureRam.first : kRam);
+    u8* at = ram.host() + offset;
     if (!s.bytes.empty()) std::memcpy(at, s.bytes.data(), s.bytes.size());
     std::memset(at + s.bytes.size(), 0, s.size - s.bytes.size());
-    ram_->note_write(offset, s.size);
+    ram.note_write(offset, s.size);
   }
 }
 

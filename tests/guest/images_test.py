@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The bare-metal guests of images/: the demo, the self-test of the PEs, firmware with two worlds, semihosting.
+"""The bare-metal guests of images/: the demo, the self-test of the PEs, firmware with two worlds,
+firmware and an MPC, semihosting.
 
   images_test.py SLUICE BUILD
 SLUICE_LONG=1 runs every combination of model, GIC, number of PEs and accelerator.
@@ -109,6 +110,15 @@ class Images(unittest.TestCase):
             self.secure_test("jit", 2, "-serial", "stdio", "-serial", f"file:{file.name}")
             self.assertEqual(file.read(), b"Secure EL1 is here\n")
         self.secure_test("jit", 3, "-icount", "shift=3")
+
+    def test_firmware_in_secure_ram_flips_blocks_of_an_mpc_under_a_running_pe(self):
+        for accelerator, block in itertools.product(("jit", "interp"), (32, 4096, 1 << 20)):
+            with self.subTest(accel=accelerator, block=block):
+                machine = f"virt,secure=on,mpc=on,mpc-block={block}"
+                with Machine(SLUICE, "-M", machine, "-accel", accelerator, "-smp", "2", "-nographic", "-semihosting",
+                             "-kernel", image("mpc_test")) as m:
+                    m.expect_status(0, 60)
+                    self.assertIn("mpc_test: 8 checks, 0 failures", m.seen)
 
     def test_semihosting(self):
         for accelerator in ("jit", "interp"):

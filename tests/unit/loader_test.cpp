@@ -218,6 +218,18 @@ TEST(Loader, ElfAtTheStartOfRamDoesWithoutADeviceTree) {
   EXPECT_EQ(l.segments().size(), 1u);
 }
 
+TEST(Loader, ElfSegmentsMayBeInSecureRamWhereThereIsSome) {
+  constexpr PhysRange kSecureRam{{0x0e000000}, 0x01000000};
+  Bytes firmware = elf(0x0e000010, {{0x0e000000, 0x0e000000, 0x100, 0x100}});
+  EXPECT_TRUE(has(refusal_of(firmware), "does not fit into RAM"));
+  Loader loader{kRam, kSecureRam};
+  loader.load_kernel_image("firmware", firmware);
+  EXPECT_EQ(loader.boot().entry.value, 0x0e000010u);
+  EXPECT_EQ(loader.device_tree_address()->value, kRam.first.value);
+  EXPECT_EQ(loader.free_ram().first.value, kRam.first.value);
+  EXPECT_EQ(loader.free_ram().size, kRam.size);
+}
+
 TEST(Loader, CompressedKernelsAreUnpacked) {
   Bytes plain = image(0x80000, 0x300000, 0xa, 0x280000);
   for (size_t i = 64; i < plain.size(); i++) plain[i] = u8(i * 7 + i / 251);
