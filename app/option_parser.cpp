@@ -195,7 +195,7 @@ void OptionParser::serial(const std::string& a) {
   if (serial_given_) {
     if (a == "mon:stdio") throw ConfigError::usage("-serial mon:stdio: only for the first serial port");
     secure_serial_given_ = true;
-    options_.secure_serial = stream("-serial", a);
+    options_.secure_serial = stream("second -serial", a);
     return;
   }
   serial_given_ = true;
