@@ -41,11 +41,12 @@ unsigned fp_trap_el(const PeState& s) {
   return s.sysregs[Slot::CPTR_EL3] & cptr3::kTfp ? 3 : 0;
 }
 
-// Whether EL3 traps system registers: see cpu/sysreg/el3_traps.h.
-bool el3_traps_sysregs(const PeState& s, bool pauth) {
+// Whether EL3 traps system registers: see cpu/sysreg/el3_traps.h. The Secure state has no LORegions.
+bool el3_traps_sysregs(const PeState& s, const FeatureSet& features) {
   u64 scr = s.sysregs[Slot::SCR_EL3];
   return (s.sysregs[Slot::MDCR_EL3] & (mdcr3::kTpm | mdcr3::kTda | mdcr3::kTdosa)) ||
-         (s.sysregs[Slot::CPTR_EL3] & cptr3::kTcpac) || (scr & scr::kTlor) || (pauth && !(scr & scr::kApk));
+         (s.sysregs[Slot::CPTR_EL3] & cptr3::kTcpac) || (scr & scr::kTlor) ||
+         (features.has(Feature::LOR) && s.secure) || (features.has(Feature::PAuth) && !(scr & scr::kApk));
 }
 
 // Top byte ignored for data and for instructions: bit 0 for VA<55> = 0, bit 1 for VA<55> = 1.
@@ -173,7 +174,7 @@ Mode Pe::compute_mode() const {
   m.set<Mode::SpSel>(!el0 && s.sp_sel);
   m.set<Mode::UnprivilegedAsEl0>(s.el == 1 && !s.uao);
   if (has_el3_ && s.el < 3) {
-    m.set<Mode::El3Traps>(el3_traps_sysregs(s, pauth));
+    m.set<Mode::El3Traps>(el3_traps_sysregs(s, model_.features));
     m.set<Mode::PacTrapEl3>(pauth && !(scr() & scr::kApi));
   }
   return m;

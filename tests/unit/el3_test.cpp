@@ -267,16 +267,17 @@ TEST(El3, TrapsOfLowerLevels) {
     unsigned ec;
   };
   u32 pacia_x0_x1 = 0xdac10020;
-  for (const Case& c : {Case{"CPTR_EL3", cptr3::kTcpac, mrs(id_of("CPACR_EL1"), 0), 0x18},
-                        Case{"MDCR_EL3", mdcr3::kTda, mrs(id_of("MDSCR_EL1"), 0), 0x18},
-                        Case{"MDCR_EL3", mdcr3::kTdosa, mrs(id_of("OSLSR_EL1"), 0), 0x18},
-                        Case{"MDCR_EL3", mdcr3::kTpm, mrs(id_of("PMCR_EL0"), 0), 0x18},
-                        Case{"SCR_EL3", scr::kApi | scr::kNs, mrs(id_of("APIAKeyLo_EL1"), 0), 0x18},
-                        Case{"SCR_EL3", scr::kApk | scr::kNs, pacia_x0_x1, 0x09},
-                        Case{"SCR_EL3", El3World::kOpen | scr::kTlor, mrs(id_of("LORID_EL1"), 0), 0x18},
-                        Case{"SCR_EL3", El3World::kOpen | scr::kTwi, kWfi, 0x01},
-                        Case{"SCR_EL3", El3World::kOpen | scr::kTwe, kWfe, 0x01},
-                        Case{"SCR_EL3", El3World::kOpen, mrs(id_of("CNTPS_CTL_EL1"), 0), 0x18}}) {
+  for (const Case& c :
+       {Case{"CPTR_EL3", cptr3::kTcpac, mrs(id_of("CPACR_EL1"), 0), 0x18},
+        Case{"MDCR_EL3", mdcr3::kTda, mrs(id_of("MDSCR_EL1"), 0), 0x18},
+        Case{"MDCR_EL3", mdcr3::kTdosa, mrs(id_of("OSLSR_EL1"), 0), 0x18},
+        Case{"MDCR_EL3", mdcr3::kTpm, mrs(id_of("PMCR_EL0"), 0), 0x18},
+        Case{"SCR_EL3", scr::kApi | scr::kNs, mrs(id_of("APIAKeyLo_EL1"), 0), 0x18},
+        Case{"SCR_EL3", scr::kApk | scr::kNs, pacia_x0_x1, 0x09},
+        Case{"SCR_EL3", El3World::kOpen | scr::kNs | scr::kTlor, mrs(id_of("LORID_EL1"), 0), 0x18},
+        Case{"SCR_EL3", El3World::kOpen | scr::kTwi, kWfi, 0x01},
+        Case{"SCR_EL3", El3World::kOpen | scr::kTwe, kWfe, 0x01},
+        Case{"SCR_EL3", El3World::kOpen, mrs(id_of("CNTPS_CTL_EL1"), 0), 0x18}}) {
     El3World w;
     w.set("SCTLR_EL1", w.get("SCTLR_EL1") | u64{1} << 31);  // EnIA
     w.set("SCR_EL3", El3World::kOpen | scr::kSt);
@@ -291,11 +292,20 @@ TEST(El3, TrapsOfLowerLevels) {
     open.set("SCTLR_EL1", open.get("SCTLR_EL1") | u64{1} << 31);
     if (c.instruction != kWfi) {
       open.pe->set_event_register();
-      open.drop_secure(scr::kSt);
+      bool non_secure_only = c.instruction == mrs(id_of("LORID_EL1"), 0);
+      open.drop(El3World::kOpen | scr::kSt | (non_secure_only ? scr::kNs : 0), El3World::kEl1hMasked);
       open.run({c.instruction});
       EXPECT_EQ(open.stopped_at, PeWorld::kCode + 4) << c.control << " " << std::hex << c.value;
     }
   }
+}
+
+TEST(El3, TheSecureStateHasNoLORegions) {
+  El3World w;
+  w.drop_secure();
+  w.run({mrs(id_of("LORID_EL1"), 0)});
+  EXPECT_TRUE(w.at_vector(0x200));
+  EXPECT_EQ(w.ec(), 0u);
 }
 
 TEST(El3, ADisabledKeyDoesNotTrap) {
