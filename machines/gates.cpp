@@ -197,6 +197,11 @@ void Gates::add_master(GatePath path, u32 requester) {
         throw ConfigError::usage(gate.placed.name + ": " + why);
 }
 
+void Gates::freeze() {
+  for (Gate& gate : gates_)
+    if (gate.viommu) gate.viommu->region()->freeze_page_sizes();
+}
+
 void Gates::reset(bool firmware) {
   for (auto& transport : transports_) {
     std::lock_guard lock{transport->lock()};

@@ -83,6 +83,9 @@ class Gates {
   // The master exists: a virtio-iommu on its path knows the endpoint.
   void add_master(GatePath path, u32 requester);
 
+  // The wiring is complete: granules are settled.
+  void freeze();
+
   // Masters are quiet. Inside a CompletionScope. Without firmware that would do it, the MPCs are opened.
   void reset(bool firmware);
   const std::vector<Gate>& all() const { return gates_; }

@@ -229,6 +229,7 @@ void Virt::add_gates() {
 }
 
 void Virt::finish_wiring() {
+  gates_->freeze();
   for (const Gates::Gate& gate : gates_->all()) record_.gates.push_back(gate.placed);
 }
 
