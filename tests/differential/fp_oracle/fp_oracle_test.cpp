@@ -232,7 +232,7 @@ bool installed(const std::string& program) { return run("command -v " + program 
 
 std::vector<OracleReply> ask(const TemporaryDirectory& directory,
                              const std::vector<OracleRequest>& requests) {
-  const auto source = std::filesystem::path(__FILE__).parent_path() / "oracle.c";
+  const auto source = std::filesystem::path(SLUICE_SOURCE_DIR) / "tests/differential/fp_oracle/oracle.c";
   const std::string program = directory.file("oracle"), in = directory.file("in"),
                     out = directory.file("out");
   if (run("aarch64-linux-gnu-gcc -O1 -static -march=armv8.5-a+fp16 -o '" + program + "' '" + source.string() +

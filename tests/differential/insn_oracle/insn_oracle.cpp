@@ -75,7 +75,7 @@ InsnOracle::InsnOracle() {
   std::string pattern = (std::filesystem::temp_directory_path() / "insn_oracle_XXXXXX").string();
   if (!mkdtemp(pattern.data())) return;
   directory_ = pattern;
-  const auto source = std::filesystem::path(__FILE__).parent_path() / "oracle.c";
+  const auto source = std::filesystem::path(SLUICE_SOURCE_DIR) / "tests/differential/insn_oracle/oracle.c";
   available_ = run_command("aarch64-linux-gnu-gcc -O1 -static -o '" + directory_ + "/oracle' '" +
                            source.string() + "'") == 0;
 }

@@ -21,7 +21,7 @@ SequenceOracle::SequenceOracle() {
   std::string pattern = (std::filesystem::temp_directory_path() / "sequence_oracle_XXXXXX").string();
   if (!mkdtemp(pattern.data())) return;
   directory_ = pattern;
-  const auto source = std::filesystem::path(__FILE__).parent_path() / "oracle.c";
+  const auto source = std::filesystem::path(SLUICE_SOURCE_DIR) / "tests/differential/sequences/oracle.c";
   available_ = run_command("aarch64-linux-gnu-gcc -O1 -static -Wl,-Ttext-segment=0x14000000 -o '" +
                            directory_ + "/oracle' '" + source.string() + "'") == 0;
 }
