@@ -269,9 +269,10 @@ bool Pe::wake_condition(bool for_event) const {
   return event_register_.load(std::memory_order_seq_cst) || interrupts_unmasked();
 }
 
+// Only WFI leaves the PE waiting there (see wait), and the event register does not end a WFI.
 bool Pe::runnable() const {
   if (power.load(std::memory_order_acquire) == Power::Off) return false;
-  return !waiting() || interrupt_pending() || event_register_.load(std::memory_order_acquire);
+  return !waiting() || interrupt_pending();
 }
 
 // Sleeps until there is a reason to go on. WFE also ends after a while: on a real PE another PE's store to a

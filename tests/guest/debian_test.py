@@ -79,6 +79,13 @@ class Debian(unittest.TestCase):
             with self.subTest(cpu=cpu, gic=gic):
                 self.boot(cpu=cpu, gic=gic, pes=4, accelerator="interp", seconds=600)
 
+    def test_shell_in_virtual_time(self):
+        with Machine(SLUICE, *options(pes=2), "-icount", "shift=3") as m:
+            shell = Shell(m, 120)
+            self.assertEqual(shell.output("sleep 5; echo typed"), "typed")
+            m.type("poweroff -f\n")
+            m.expect_status(0)
+
     def test_ctrl_a_keys_on_a_terminal(self):
         with Machine(SLUICE, *options(pes=2), terminal=True) as m:
             Shell(m, 120)
