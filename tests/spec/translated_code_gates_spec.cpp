@@ -7,6 +7,8 @@ namespace {
 
 using enum Access;
 
+constexpr u32 kUdiv = 0x9ac30842;  // udiv x2, x2, x3
+
 u64 accesses_wanted() { return std::getenv("SLUICE_LONG") ? 10'000'000 : 1'000'000; }
 const std::vector<GateChoice> kPages = {
     {GateType::Smmu, 1 << 12}, {GateType::Virtio, 1 << 12}, {GateType::Mpc, 1 << 12}};
@@ -20,10 +22,7 @@ struct Counting : ChainMachine {
   explicit Counting(const std::vector<GateChoice>& choices) : ChainMachine(choices) {
     open_all();
     for (auto& gate : gates) reopen(*gate);
-    RunningPe::put(*this, kBlock,
-                   {0x91000400,                   // loop: add x0, x0, #1
-                    0xf90000e0,                   //       str x0, [x7]
-                    0x17fffffe});                 //       b loop
+    put_loop(choices.back().granule);
     RunningPe::put_handler(*this, {0x9100054a,    //       add x10, x10, #1
                                    0xf900016a,    //       str x10, [x11]
                                    0xf94001ac,    // wait: ldr x12, [x13]
@@ -32,8 +31,21 @@ struct Counting : ChainMachine {
     for (unsigned n = 0; n < 2; n++) {
       pes.push_back(std::make_unique<RunningPe>(*this, n));
       pes[n]->x(7) = word_at(n, kCount), pes[n]->x(11) = word_at(n, kAborts), pes[n]->x(13) = word_at(n, kGo);
+      pes[n]->x(2) = ~u64{0}, pes[n]->x(3) = 1;
     }
     for (auto& pe : pes) pe->start(kBlock);
+  }
+  // Fills a block with a loop that leaves nothing out and polls only at its end: whoever does not wait for it
+  // sees it count on. udiv takes its time.
+  void put_loop(u64 bytes) {
+    const u64 words = std::min<u64>(bytes / 4, 1024), counts = (words - 1) / 7;
+    u64 to = kBlock;
+    for (u64 n = 0; n < counts; n++, to += 28)
+      RunningPe::put(*this, to,
+                     {kUdiv, kUdiv, kUdiv, kUdiv, kUdiv,
+                      0x91000400,                                                     // add x0, x0, #1
+                      0xf90000e0});                                                   // str x0, [x7]
+    RunningPe::put(*this, to, {u32(0x14000000 | (-(to - kBlock) / 4 & 0x3ffffff))});  // b kBlock
   }
   // Executable for EL1 in an SMMU means not writable for EL0.
   void reopen(TestGate& gate) {
@@ -96,17 +108,20 @@ SPEC("C16: code in a block of 32 bytes ends with that block, whichever gate take
 struct Reading : ChainMachine {
   static constexpr u64 kVictim = kWindow + 0x3040, kWords = kWindow + 0x10000;
   enum : u64 { kStale = 0, kReads = 8 };
+  static constexpr int kDelay = 64;
   explicit Reading(const std::vector<GateChoice>& choices) : ChainMachine(choices) {
     open_all();
-    RunningPe::put(*this, RunningPe::kCode,
-                   {0xf9400024,                   // loop: ldr x4, [x1]
+    u64 to = RunningPe::kCode;  // of a loop with a long way from where it polls to where it reads
+    for (int i = 0; i < kDelay; i++, to += 4) RunningPe::put(*this, to, {kUdiv});
+    RunningPe::put(*this, to,
+                   {0xf9400024,                   //       ldr x4, [x1]
                     0xb4000084,                   //       cbz x4, next
                     0x37000064,                   //       tbnz w4, #0, next
                     0x910004a5,                   //       add x5, x5, #1
                     0xf90000c5,                   //       str x5, [x6]
                     0x91000400,                   // next: add x0, x0, #1
                     0xf90000e0,                   //       str x0, [x7]
-                    0x17fffff9});                 //       b loop
+                    u32(0x17fffff9 - kDelay)});   //       b loop
     RunningPe::put_handler(*this, {0xd5384029,    // mrs x9, elr_el1
                                    0x91001129,    // add x9, x9, #4
                                    0xd5184029,    // msr elr_el1, x9
@@ -115,6 +130,7 @@ struct Reading : ChainMachine {
     for (unsigned n = 0; n < 2; n++) {
       pes.push_back(std::make_unique<RunningPe>(*this, n));
       pes[n]->x(1) = kVictim, pes[n]->x(6) = kWords + n * 64, pes[n]->x(7) = kWords + n * 64 + kReads;
+      pes[n]->x(2) = ~u64{0}, pes[n]->x(3) = 1;
     }
     victim() = 1;
     for (auto& pe : pes) pe->start(RunningPe::kCode);
@@ -123,10 +139,12 @@ struct Reading : ChainMachine {
   std::atomic_ref<u64> victim() { return at_address(kVictim); }
   u64 reads() { return at_address(kWords + kReads) + at_address(kWords + 64 + kReads); }
   u64 stale() { return at_address(kWords) + at_address(kWords + 64); }
-  // Closes and opens one gate until the PEs have read `wanted` times.
+  // Closes and opens one gate, often, and until the PEs have read `wanted` times.
   void flip(TestGate& gate, u64 wanted) {
+    const int flips = std::getenv("SLUICE_LONG") ? 2000 : 50;
     const u64 block = kVictim & ~(gate.granule() - 1), end = reads() + wanted;
-    for (u64 odd = 3; reads() < end; odd += 2) {
+    int n = 0;
+    for (u64 odd = 3; reads() < end || n < flips; odd += 2, n++) {
       for (u64 before = reads(); reads() < before + 2000;) std::this_thread::yield();
       gate.close(block);
       victim() = odd - 1;
