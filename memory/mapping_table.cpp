@@ -12,6 +12,9 @@ namespace {
 
 constexpr size_t kCapacity = 32;       // entries of a leaf
 constexpr size_t kGarbageLimit = 128;  // nodes kept until they are handed to the EpochDomain
+// What the last leaf passes on to a new one behind it. A new leaf with one entry would come and go with it,
+// and each time take a copy of the root along; two neighbours of together more than half a leaf stay apart.
+constexpr size_t kPassedOn = kCapacity / 4;
 
 // How many of the `n` ascending keys are at or below `address`. Without branches to mispredict: in a table of
 // many random addresses a branch would be wrong half the time.
@@ -148,13 +151,13 @@ void MappingTable::release_garbage() {
   epochs_.retire(std::exchange(garbage_, std::make_shared<Garbage>()));
 }
 
-void MappingTable::replace(size_t from, size_t to, std::vector<Mapping> entries) {
+void MappingTable::replace(size_t from, size_t to, std::vector<Mapping> entries, size_t first) {
   const Root& old = *root_.load(std::memory_order_relaxed);
   std::vector<std::unique_ptr<Leaf>> leaves;
   size_t pieces = (entries.size() + kCapacity - 1) / kCapacity;
   std::span<const Mapping> rest = entries;
   for (size_t left = pieces; left; left--) {
-    size_t n = (rest.size() + left - 1) / left;
+    size_t n = first && left == pieces ? first : (rest.size() + left - 1) / left;
     leaves.push_back(Leaf::of({rest.first(n)}));
     rest = rest.subspan(n);
   }
@@ -181,11 +184,13 @@ bool MappingTable::insert(const Mapping& mapping) {
   std::span<const Mapping> all = root.leaf(at).all();
   size_t before = root.leaf(at).begun(mapping.input.first);
   if (all.size() == kCapacity) {
-    // Drivers hand out addresses upwards or downwards: the leaf at that end stays full instead of half full.
-    if (at + 1 == root.size() && before == all.size()) return replace(at + 1, at + 1, {mapping}), true;
+    // Drivers hand out addresses upwards or downwards: a leaf at that end stays fuller than half.
+    const size_t first = at + 1 == root.size() && before == all.size() ? all.size() - kPassedOn
+                         : at == 0 && before == 0                      ? kPassedOn + 1
+                                                                       : 0;
     std::vector<Mapping> entries(all.begin(), all.end());
     entries.insert(entries.begin() + std::ptrdiff_t(before), mapping);
-    return replace(at, at + 1, std::move(entries)), true;
+    return replace(at, at + 1, std::move(entries), first), true;
   }
   swap_leaf(root, at, Leaf::of({all.first(before), {&mapping, 1}, all.subspan(before)}));
   return true;

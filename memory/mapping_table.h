@@ -74,8 +74,8 @@ class MappingTable {
   bool cuts(const Mapping& first, InclusiveRange range) const;
   static size_t leaf_of(const Root& root, u64 address);
   void swap_leaf(Root& root, size_t at, std::unique_ptr<Leaf> leaf);
-  // Leaves [from, to) give way to `entries`.
-  void replace(size_t from, size_t to, std::vector<Mapping> entries);
+  // Leaves [from, to) give way to `entries`: leaves of equal size, or `first` of them in the first of two.
+  void replace(size_t from, size_t to, std::vector<Mapping> entries, size_t first = 0);
   void merge(size_t from, size_t to, std::span<const Mapping> head, std::span<const Mapping> tail);
   void swap_root(std::unique_ptr<Root> root);
 
