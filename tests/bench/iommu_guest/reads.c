@@ -1,5 +1,6 @@
-// The guest side of tests/bench/iommu: reads a disk in 4 KiB pieces at random, directly (no page cache), so that each read
-// is one request, and behind an IOMMU one mapping made and taken away. Prints what tests/bench/compare understands.
+// The guest side of tests/bench/iommu: reads a disk in 4 KiB pieces at random, directly (no page cache), so
+// that each read is one request, and behind an IOMMU one mapping made and taken away. Prints what
+// tests/bench/compare understands.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +62,8 @@ static void many_at_a_time(unsigned count) {
       list[i] = &blocks[i];
     }
     if (syscall(SYS_io_submit, context, (long)kDepth, list) != kDepth) fail("io_submit");
-    if (syscall(SYS_io_getevents, context, (long)kDepth, (long)kDepth, events, NULL) != kDepth) fail("io_getevents");
+    if (syscall(SYS_io_getevents, context, (long)kDepth, (long)kDepth, events, NULL) != kDepth)
+      fail("io_getevents");
     for (unsigned i = 0; i < kDepth; i++) {
       if (events[i].res != kPiece) fail("read");
       take(buffers + i * kPiece);
