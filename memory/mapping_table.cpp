@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <mutex>
 #include <span>
 #include <utility>
 
@@ -12,6 +13,9 @@ namespace {
 
 constexpr size_t kCapacity = 32;       // entries of a leaf
 constexpr size_t kGarbageLimit = 128;  // nodes kept until they are handed to the EpochDomain
+// What the last leaf passes on to a new one behind it. A new leaf with one entry would come and go with it,
+// and each time take a copy of the root along; two neighbours of together more than half a leaf stay apart.
+constexpr size_t kPassedOn = kCapacity / 4;
 
 // How many of the `n` ascending keys are at or below `address`. Without branches to mispredict: in a table of
 // many random addresses a branch would be wrong half the time.
@@ -45,39 +49,69 @@ struct MappingTable::Leaf {
       entries[count++] = m;
     }
   }
-  static std::unique_ptr<Leaf> of(std::initializer_list<std::span<const Mapping>> parts) {
-    std::unique_ptr<Leaf> leaf{new Leaf};
+};
+
+// Leaves to be used again: every change needs one, and the host's allocator gives batches of them back to the
+// kernel, which clears them anew. Any thread.
+class MappingTable::Spares {
+ public:
+  std::unique_ptr<Leaf> make(std::initializer_list<std::span<const Mapping>> parts) {
+    std::unique_ptr<Leaf> leaf = take();
     leaf->count = 0;
     for (std::span<const Mapping> part : parts) leaf->append(part);
     return leaf;
   }
+  void give_back(std::vector<std::unique_ptr<Leaf>>& leaves) {
+    std::lock_guard lock{mutex_};
+    for (; !leaves.empty() && free_.size() < kMost; leaves.pop_back())
+      free_.push_back(std::move(leaves.back()));
+  }
+
+ private:
+  static constexpr size_t kMost = 4 * kGarbageLimit;
+  std::unique_ptr<Leaf> take() {
+    std::lock_guard lock{mutex_};
+    if (free_.empty()) return std::unique_ptr<Leaf>{new Leaf};
+    std::unique_ptr<Leaf> leaf = std::move(free_.back());
+    free_.pop_back();
+    return leaf;
+  }
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Leaf>> free_;
 };
 
 // Leaf i holds the mappings that begin in [firsts[i], firsts[i + 1]); firsts[0] is 0. The last of them may
 // reach beyond firsts[i + 1].
 struct MappingTable::Root {
-  explicit Root(size_t n) : firsts(n), leaves(new std::atomic<const Leaf*>[n]) {}
+  explicit Root(size_t n) : firsts(n), leaves(new std::atomic<Leaf*>[n]) {}
   size_t size() const { return firsts.size(); }
-  const Leaf& leaf(size_t i) const { return *leaves[i].load(std::memory_order_seq_cst); }
-  void set(size_t i, u64 first, const Leaf* leaf) {
+  Leaf* node(size_t i) const { return leaves[i].load(std::memory_order_seq_cst); }
+  const Leaf& leaf(size_t i) const { return *node(i); }
+  void set(size_t i, u64 first, Leaf* leaf) {
     firsts[i] = first;
     leaves[i].store(leaf, std::memory_order_relaxed);
   }
   std::vector<u64> firsts;
-  std::unique_ptr<std::atomic<const Leaf*>[]> leaves;
+  std::unique_ptr<std::atomic<Leaf*>[]> leaves;
 };
 
 struct MappingTable::Garbage {
-  std::vector<std::unique_ptr<const Leaf>> leaves;
+  explicit Garbage(std::shared_ptr<Spares> to) : spares(std::move(to)) {}
+  ~Garbage() { spares->give_back(leaves); }
+  const std::shared_ptr<Spares> spares;
+  std::vector<std::unique_ptr<Leaf>> leaves;
   std::vector<std::unique_ptr<const Root>> roots;
 };
 
 MappingTable::MappingTable(EpochDomain& epochs)
-    : epochs_(epochs), root_(new Root(0)), garbage_(std::make_shared<Garbage>()) {}
+    : epochs_(epochs),
+      root_(new Root(0)),
+      spares_(std::make_shared<Spares>()),
+      garbage_(std::make_shared<Garbage>(spares_)) {}
 
 MappingTable::~MappingTable() {
   std::unique_ptr<Root> root{root_.load()};
-  for (size_t i = 0; i < root->size(); i++) delete &root->leaf(i);
+  for (size_t i = 0; i < root->size(); i++) delete root->node(i);
 }
 
 // The root is not empty.
@@ -145,29 +179,29 @@ void MappingTable::swap_root(std::unique_ptr<Root> root) {
 
 void MappingTable::release_garbage() {
   if (garbage_->leaves.empty() && garbage_->roots.empty()) return;
-  epochs_.retire(std::exchange(garbage_, std::make_shared<Garbage>()));
+  epochs_.retire(std::exchange(garbage_, std::make_shared<Garbage>(spares_)));
 }
 
-void MappingTable::replace(size_t from, size_t to, std::vector<Mapping> entries) {
+void MappingTable::replace(size_t from, size_t to, std::vector<Mapping> entries, size_t first) {
   const Root& old = *root_.load(std::memory_order_relaxed);
   std::vector<std::unique_ptr<Leaf>> leaves;
   size_t pieces = (entries.size() + kCapacity - 1) / kCapacity;
   std::span<const Mapping> rest = entries;
   for (size_t left = pieces; left; left--) {
-    size_t n = (rest.size() + left - 1) / left;
-    leaves.push_back(Leaf::of({rest.first(n)}));
+    size_t n = first && left == pieces ? first : (rest.size() + left - 1) / left;
+    leaves.push_back(spares_->make({rest.first(n)}));
     rest = rest.subspan(n);
   }
   auto root = std::make_unique<Root>(old.size() - (to - from) + leaves.size());
   size_t out = 0;
-  for (size_t i = 0; i < from; i++) root->set(out++, old.firsts[i], &old.leaf(i));
+  for (size_t i = 0; i < from; i++) root->set(out++, old.firsts[i], old.node(i));
   for (auto& leaf : leaves) {
-    const Leaf* raw = leaf.release();
+    Leaf* raw = leaf.release();
     root->set(out++, raw->entries[0].input.first, raw);
   }
-  for (size_t i = to; i < old.size(); i++) root->set(out++, old.firsts[i], &old.leaf(i));
+  for (size_t i = to; i < old.size(); i++) root->set(out++, old.firsts[i], old.node(i));
   if (out) root->firsts[0] = 0;
-  for (size_t i = from; i < to; i++) garbage_->leaves.emplace_back(&old.leaf(i));
+  for (size_t i = from; i < to; i++) garbage_->leaves.emplace_back(old.node(i));
   swap_root(std::move(root));
   if (garbage_->leaves.size() >= kGarbageLimit) release_garbage();
 }
@@ -181,13 +215,15 @@ bool MappingTable::insert(const Mapping& mapping) {
   std::span<const Mapping> all = root.leaf(at).all();
   size_t before = root.leaf(at).begun(mapping.input.first);
   if (all.size() == kCapacity) {
-    // Drivers hand out addresses upwards or downwards: the leaf at that end stays full instead of half full.
-    if (at + 1 == root.size() && before == all.size()) return replace(at + 1, at + 1, {mapping}), true;
+    // Drivers hand out addresses upwards or downwards: a leaf at that end stays fuller than half.
+    const size_t first = at + 1 == root.size() && before == all.size() ? all.size() - kPassedOn
+                         : at == 0 && before == 0                      ? kPassedOn + 1
+                                                                       : 0;
     std::vector<Mapping> entries(all.begin(), all.end());
     entries.insert(entries.begin() + std::ptrdiff_t(before), mapping);
-    return replace(at, at + 1, std::move(entries)), true;
+    return replace(at, at + 1, std::move(entries), first), true;
   }
-  swap_leaf(root, at, Leaf::of({all.first(before), {&mapping, 1}, all.subspan(before)}));
+  swap_leaf(root, at, spares_->make({all.first(before), {&mapping, 1}, all.subspan(before)}));
   return true;
 }
 
@@ -222,7 +258,7 @@ void MappingTable::merge(size_t from, size_t to, std::span<const Mapping> head,
   const size_t kept = head.size() + tail.size();
   auto absorbs = [&](size_t leaf) { return root.leaf(leaf).count + kept <= kCapacity / 2; };
   const bool left = from > 0 && absorbs(from - 1), right = !left && to < root.size() && absorbs(to);
-  if (to - from == 1 && kept && !left && !right) return swap_leaf(root, from, Leaf::of({head, tail}));
+  if (to - from == 1 && kept && !left && !right) return swap_leaf(root, from, spares_->make({head, tail}));
   std::span<const Mapping> joined = left    ? root.leaf(from - 1).all()
                                     : right ? root.leaf(to).all()
                                             : head.first(0);

@@ -69,19 +69,21 @@ class MappingTable {
   Erased erase(InclusiveRange range);
 
  private:
+  class Spares;
   struct Garbage;  // old nodes: given back to the host in batches, when nobody can read them any more
   void release_garbage();
   bool cuts(const Mapping& first, InclusiveRange range) const;
   static size_t leaf_of(const Root& root, u64 address);
   void swap_leaf(Root& root, size_t at, std::unique_ptr<Leaf> leaf);
-  // Leaves [from, to) give way to `entries`.
-  void replace(size_t from, size_t to, std::vector<Mapping> entries);
+  // Leaves [from, to) give way to `entries`: leaves of equal size, or `first` of them in the first of two.
+  void replace(size_t from, size_t to, std::vector<Mapping> entries, size_t first = 0);
   void merge(size_t from, size_t to, std::span<const Mapping> head, std::span<const Mapping> tail);
   void swap_root(std::unique_ptr<Root> root);
 
   EpochDomain& epochs_;
   std::atomic<Root*> root_;
   std::atomic<size_t> size_{0};
+  const std::shared_ptr<Spares> spares_;
   std::shared_ptr<Garbage> garbage_;
 };
 
