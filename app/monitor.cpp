@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "app/key_values.h"
+#include "base/trace.h"
 
 namespace sluice {
 namespace {
@@ -41,6 +42,8 @@ const std::vector<Monitor::Command>& Monitor::commands() {
       {"stop", "s", "", "stop the machine", &Monitor::stop, false},
       {"system_powerdown", "", "", "press the power button", &Monitor::system_powerdown, false},
       {"system_reset", "", "", "reset the machine", &Monitor::system_reset, false},
+      {"trace-event", "", "NAME on|off", "log a trace event, or those that match smmuv3_*",
+       &Monitor::trace_event, false},
       {"x", "", "/FMT ADDRESS", "show memory at a virtual address", &Monitor::examine_virtual, false},
       {"xp", "", "/FMT ADDRESS", "show memory at a physical address", &Monitor::examine_physical, false},
       {"xlate", "", "INITIATOR ADDRESS [r|w|x]",
@@ -58,6 +61,8 @@ const std::vector<Monitor::Command>& Monitor::commands() {
       {"registers", "", "[-a]", "registers of the PE; -a: of all", &Monitor::info_registers, true},
       {"status", "", "", "whether the machine runs", &Monitor::info_status, true},
       {"tlb", "", "[-pe N]", "translations that the PE caches", &Monitor::info_tlb, true},
+      {"trace-events", "", "[PATTERN]", "trace events, and whether they are on", &Monitor::info_trace_events,
+       true},
       {"version", "", "", "version of Sluice", &Monitor::info_version, true},
   };
   return table;
@@ -165,6 +170,21 @@ std::string Monitor::info_mem(const std::vector<std::string>&) { return target_.
 std::string Monitor::info_irq(const std::vector<std::string>&) { return target_.interrupts(); }
 std::string Monitor::info_name(const std::vector<std::string>&) { return target_.name() + "\n"; }
 std::string Monitor::info_version(const std::vector<std::string>&) { return version_; }
+
+std::string Monitor::info_trace_events(const std::vector<std::string>& words) {
+  std::string text;
+  for (const TraceEvent* e : trace_events(words.size() > 1 ? words[1] : "*"))
+    text += std::string{e->name()} + " : state " + (e->on() ? "1" : "0") + "\n";
+  return text.empty() ? "no such trace event\n" : text;
+}
+
+std::string Monitor::trace_event(const std::vector<std::string>& words) {
+  const auto on = words.size() == 3 ? parse_bool(words[2]) : std::nullopt;
+  if (!on) return "usage: trace-event NAME on|off\n";
+  const std::vector<TraceEvent*> events = trace_events(words[1]);
+  for (TraceEvent* e : events) e->set(*on);
+  return events.empty() ? "unknown trace event '" + words[1] + "'; info trace-events lists them\n" : "";
+}
 
 std::string Monitor::info_status(const std::vector<std::string>&) {
   return target_.running() ? "VM status: running\n" : "VM status: paused\n";

@@ -96,6 +96,8 @@ class Monitor {
   std::string info_status(const std::vector<std::string>& words);
   std::string info_cpus(const std::vector<std::string>& words);
   std::string info_name(const std::vector<std::string>& words);
+  std::string info_trace_events(const std::vector<std::string>& words);
+  std::string trace_event(const std::vector<std::string>& words);
   std::string info_version(const std::vector<std::string>& words);
   std::string examine_virtual(const std::vector<std::string>& words);
   std::string examine_physical(const std::vector<std::string>& words);

@@ -5,6 +5,7 @@
 
 #include "app/pattern.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "machines/config_error.h"
 
 namespace sluice {
@@ -316,11 +317,43 @@ void OptionParser::device(const std::string& a) {
 }
 
 void OptionParser::log_topics(const std::string& a) {
-  if (wants_help(a)) throw Text{std::string{log_topics_help()}};
+  constexpr std::string_view kTrace = "trace:";
+  if (wants_help(a))
+    throw Text{std::string{log_topics_help()} + "  trace:PATTERN  trace events by name, as -trace\n"};
+  std::string others;
+  for (std::string_view rest = a;; rest.remove_prefix(rest.find(',') + 1)) {
+    std::string word{rest.substr(0, rest.find(','))};
+    if (word.starts_with(kTrace))
+      trace_pattern("-d", word.substr(kTrace.size()));
+    else
+      others += (others.empty() ? "" : ",") + word;
+    if (rest.find(',') == rest.npos) break;
+  }
   u32 topics = 0;
-  std::string bad{parse_log_topics(a, topics)};
+  std::string bad{parse_log_topics(others, topics)};
   if (!bad.empty()) throw ConfigError::usage("-d: '" + bad + "' is not a topic; -d help lists them");
   options_.log_topics |= topics;
+}
+
+void OptionParser::trace_pattern(const std::string& option, const std::string& pattern) {
+  if (wants_help(pattern)) throw Text{trace_help()};
+  if (pattern.empty() || pattern == "-") throw ConfigError::usage(option + ": which trace events?");
+  options_.trace.items.push_back({.text = pattern});
+}
+
+void OptionParser::trace(const std::string& a) {
+  KeyValues values{"-trace", a, "enable"};
+  values.allow_only({"enable", "events", "file"});
+  for (const auto& [key, value] : values.all()) {
+    if (key == "enable")
+      trace_pattern("-trace", value);
+    else if (value.empty())
+      throw ConfigError::usage("-trace: " + key + " expects a file");
+    else if (key == "events")
+      options_.trace.items.push_back({.text = value, .is_file = true});
+    else
+      options_.trace.file = value;
+  }
 }
 
 void OptionParser::tlb(const std::string& a) {

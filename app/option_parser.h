@@ -50,6 +50,7 @@ class OptionParser {
   void no_reboot(const std::string&) { options_.no_reboot = true; }
   void no_shutdown(const std::string&) { options_.no_shutdown = true; }
   void log_topics(const std::string& a);
+  void trace(const std::string& a);
   void log_file(const std::string& a) { options_.log_file = a; }
   void tlb(const std::string& a);
   void timeout(const std::string& a);
@@ -65,6 +66,7 @@ class OptionParser {
   void finish();
 
  private:
+  void trace_pattern(const std::string& option, const std::string& pattern);
   std::string stream(const std::string& option, const std::string& text);
   void add_chardev(const std::string& id, ChardevOptions device);
   void check_chardev_users();

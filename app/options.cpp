@@ -78,6 +78,8 @@ constexpr OptionRow kOptions[] = {
     {"no-shutdown", nullptr, &OptionParser::no_shutdown, "stop, and do not exit, when the guest powers off"},
     {"d", "TOPIC[,TOPIC...]", &OptionParser::log_topics, "log; -d help lists the topics"},
     {"D", "FILE", &OptionParser::log_file, "log to a file, not to stderr"},
+    {"trace", "[enable=]PATTERN[,events=F][,file=F]", &OptionParser::trace,
+     "log trace events by name (smmuv3_*), or those that file F lists; -trace help"},
     {"tlb", "precise|direct", &OptionParser::tlb,
      "how TLB entries are kept: until invalidated, or bounded as in hardware"},
 

@@ -37,6 +37,16 @@ struct DeviceOptions {
   KeyValues properties;
 };
 
+// -trace and -d trace:PATTERN, in their order.
+struct TraceOptions {
+  struct Item {
+    std::string text;      // a pattern, '-' before it switches off; or a file of them
+    bool is_file = false;  // events=
+  };
+  std::vector<Item> items;
+  std::string file;  // where the lines go; "" = to the log
+};
+
 struct SemihostingOptions {
   bool enabled = false;
   std::vector<std::string> arguments;  // argv[0] first
@@ -75,6 +85,7 @@ struct Options {
   bool no_reboot = false, no_shutdown = false, start_stopped = false;
   u32 log_topics = 0;
   std::string log_file;
+  TraceOptions trace;
 
   std::optional<u64> timeout_ns;  // of guest time
   std::string verdict_file;       // json

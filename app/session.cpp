@@ -10,6 +10,7 @@
 
 #include "app/device_setup.h"
 #include "app/option_parser.h"
+#include "app/trace_setup.h"
 #include "base/log.h"
 #include "machines/config_error.h"
 
@@ -56,6 +57,7 @@ Session::Session(const Options& options)
   for (int number : {SIGPIPE, SIGXFSZ}) signal(number, SIG_IGN);
   if (!Log::configure(options.log_topics, options.log_file))
     throw ConfigError::file(options.log_file, std::strerror(errno));
+  set_up_tracing(options.trace);
   make_consoles();
   make_semihosting();
   make_board();

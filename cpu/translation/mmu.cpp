@@ -4,10 +4,29 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/trace.h"
 #include "cpu/translation/inside.h"
 #include "tcg/vcpu.h"
 
 namespace sluice::cpu {
+namespace {
+
+// The instruction, on the PE that executes it; then what each PE that it reaches has removed.
+Trace<u16, std::string_view, u64, const char*> trace_tlbi{"arm_tlbi", "pe={} op={} xt={:#x} world={}"};
+Trace<u16, const char*, u16, u16, u64, u64, size_t> trace_applied{
+    "arm_tlbi_apply", "pe={} world={} vmid={} asid={} first={:#x} last={:#x} removed={}"};
+
+const char* name_of(World world) {
+  switch (world.regime()) {
+    case Regime::El10: return world.secure() ? "EL1&0-S" : "EL1&0-NS";
+    case Regime::El2: return "EL2";
+    case Regime::El20: return "EL2&0";
+    case Regime::El3: return "EL3";
+  }
+  return "?";
+}
+
+}  // namespace
 
 Mmu::Inside::Inside(const MmuWiring& wiring)
     : w(wiring),
@@ -120,7 +139,9 @@ void Mmu::Inside::apply(const TlbiOperation& op) {
   bool one_asid = op.kind == TlbiKind::Asid || op.kind == TlbiKind::Va;
   tcg::ContextMatch all = match_all_asids(op.world, op.vmid);
   Removal scope(*this, one_asid ? match_asid(op.world, op.vmid, op.asid) : all, all);
+  const size_t before = tlb.size();
   apply_tlbi(op, {tlb, walker.cache(), fragments, variants});
+  trace_applied(w.number, name_of(op.world), op.vmid, op.asid, op.va.first, op.va.last, before - tlb.size());
 }
 
 // Entries of the changed space go if their output is in the range; what is behind an IOMMU may be in any
@@ -167,6 +188,7 @@ void Mmu::tlbi(SysregId id, u64 xt) {
   if (row->regime != controls->world.regime()) controls = &(other = in.controls_of(row->regime));
   TlbiOperation op;
   if (!decode_tlbi(*row, xt, *controls, in.w.model, op)) return;
+  trace_tlbi(in.w.number, row->name, xt, name_of(op.world));
   if (Log::on(LogTopic::Mmu))
     log_line(LogTopic::Mmu, "PE%u TLBI %.*s 0x%llx", in.w.number, int(row->name.size()), row->name.data(),
              static_cast<unsigned long long>(xt));

@@ -5,11 +5,15 @@
 
 #include "base/bits.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "devices/gic/gic_id.h"
 #include "devices/gic/gicv3_lpis.h"
 
 namespace sluice {
 namespace {
+
+Trace<u64, unsigned> trace_command{"gicv3_its_process_command", "CREADR={:#x} command={:#x}"};
+Trace<u32, u32> trace_message{"gicv3_its_translation_write", "DeviceID={:#x} EventID={:#x}"};
 
 // Control frame. Offsets of 64-bit words: GITS_CTLR is the lower and GITS_IIDR the upper half of the first.
 constexpr u64 kCtlr = 0x0000, kTyper = 0x0008, kCbaser = 0x0080, kCwriter = 0x0088, kCreadr = 0x0090;
@@ -200,6 +204,7 @@ bool Gicv3Its::run_command(u64& work) {
     there = memory_.load64((cbaser_ & kQueueAddress) + creadr_ + i * 8, c.words[i]) && there;
   Found<unsigned> done{.outcome = Outcome::Wrong, .why = "unknown command"};
   const char* name = "queue";
+  if (there) trace_command(creadr_, unsigned(u8(c.words[0])));
   if (!there) done = {.outcome = Outcome::NoMemory, .why = "no memory"};
   for (const Row* row = kCommands; there && row->run; row++) {
     if (row->opcode != u8(c.words[0])) continue;
@@ -225,6 +230,7 @@ bool Gicv3Its::run_command(u64& work) {
 // -------------------------------------------------------------------------------------------------
 
 void Gicv3Its::translate(u32 device_id, u32 event_id) {
+  trace_message(device_id, event_id);
   if (!enabled_) {
     dropped_++;
     return guest_error("its: message of device 0x%x with Enabled == 0", device_id);

@@ -1,6 +1,7 @@
 // devices/gic/its_commands.cpp: the commands of the ITS, Arm IHI 0069H, "ITS commands". Fields of a command
 // are named by 64-bit word and bits.
 #include "base/bits.h"
+#include "base/trace.h"
 #include "devices/gic/gicv3_lpis.h"
 #include "devices/gic/its.h"
 
@@ -18,6 +19,22 @@ u32 device_id(u64 word0) { return u32(extract(word0, 32, 32)); }
 u32 event_id(u64 word1) { return u32(word1); }
 u16 collection_id(u64 word2) { return u16(word2); }
 bool valid(u64 word) { return word & kValid; }
+
+Trace<u32, u64, u64, bool> trace_mapd{"gicv3_its_cmd_mapd", "DeviceID={:#x} Size={} ITT_addr={:#x} V={:d}"};
+Trace<u16, u64, bool> trace_mapc{"gicv3_its_cmd_mapc", "ICID={:#x} RDbase={:#x} V={:d}"};
+Trace<u32, u32, u16, u32> trace_mapti{"gicv3_its_cmd_mapti",
+                                      "DeviceID={:#x} EventID={:#x} ICID={:#x} pINTID={:#x}"};
+Trace<u32, u32, u16> trace_mapi{"gicv3_its_cmd_mapi", "DeviceID={:#x} EventID={:#x} ICID={:#x}"};
+Trace<u32, u32, u16> trace_movi{"gicv3_its_cmd_movi", "DeviceID={:#x} EventID={:#x} ICID={:#x}"};
+Trace<u32, u32> trace_discard{"gicv3_its_cmd_discard", "DeviceID={:#x} EventID={:#x}"};
+Trace<u32, u32> trace_int{"gicv3_its_cmd_int", "DeviceID={:#x} EventID={:#x}"};
+Trace<u32, u32> trace_clear{"gicv3_its_cmd_clear", "DeviceID={:#x} EventID={:#x}"};
+Trace<u32, u32> trace_inv{"gicv3_its_cmd_inv", "DeviceID={:#x} EventID={:#x}"};
+Trace<u16> trace_invall{"gicv3_its_cmd_invall", "ICID={:#x}"};
+Trace<u64, u64> trace_movall{"gicv3_its_cmd_movall", "RDbase1={:#x} RDbase2={:#x}"};
+Trace<u64> trace_sync{"gicv3_its_cmd_sync", "RDbase={:#x}"};
+
+u64 rdbase(u64 word) { return extract(word, 16, 35); }
 
 }  // namespace
 
@@ -80,7 +97,7 @@ Gicv3Its::Found<unsigned> Gicv3Its::target(u16 collection) const {
 
 // RDbase: bits 50:16, which with GITS_TYPER.PTA == 0 hold GICR_TYPER.Processor_Number.
 Gicv3Its::Found<unsigned> Gicv3Its::redistributor(u64 word) const {
-  u64 pe = extract(word, 16, 35);
+  u64 pe = rdbase(word);
   if (pe >= pes_) return {.outcome = Outcome::Wrong, .why = "no such Redistributor"};
   return {.value = unsigned(pe)};
 }
@@ -99,6 +116,7 @@ Gicv3Its::Found<unsigned> Gicv3Its::put(const Entry& entry, u64 value) {
 
 // DeviceID 0[63:32], Size 1[4:0], ITT_addr 2[51:8], V 2[63]
 Gicv3Its::Found<unsigned> Gicv3Its::mapd(const Command& c) {
+  trace_mapd(device_id(c.words[0]), extract(c.words[1], 0, 5), c.words[2] & kIttAddress, valid(c.words[2]));
   TRY(dte, device(device_id(c.words[0])));
   if (!valid(c.words[2])) return put(dte.value, 0);
   u64 size = extract(c.words[1], 0, 5);
@@ -108,6 +126,7 @@ Gicv3Its::Found<unsigned> Gicv3Its::mapd(const Command& c) {
 
 // ICID 2[15:0], RDbase 2[50:16], V 2[63]
 Gicv3Its::Found<unsigned> Gicv3Its::mapc(const Command& c) {
+  trace_mapc(collection_id(c.words[2]), rdbase(c.words[2]), valid(c.words[2]));
   TRY(cte, table_entry(kCollectionTable, collection_id(c.words[2])));
   if (!valid(c.words[2])) return put(cte.value, 0);
   TRY(pe, redistributor(c.words[2]));
@@ -116,10 +135,15 @@ Gicv3Its::Found<unsigned> Gicv3Its::mapc(const Command& c) {
 
 // DeviceID 0[63:32], EventID 1[31:0], pINTID 1[63:32], ICID 2[15:0]
 Gicv3Its::Found<unsigned> Gicv3Its::mapti(const Command& c) {
+  trace_mapti(device_id(c.words[0]), event_id(c.words[1]), collection_id(c.words[2]),
+              u32(extract(c.words[1], 32, 32)));
   return map_event(c, u32(extract(c.words[1], 32, 32)));
 }
 // As MAPTI, but the EventID is the INTID.
-Gicv3Its::Found<unsigned> Gicv3Its::mapi(const Command& c) { return map_event(c, event_id(c.words[1])); }
+Gicv3Its::Found<unsigned> Gicv3Its::mapi(const Command& c) {
+  trace_mapi(device_id(c.words[0]), event_id(c.words[1]), collection_id(c.words[2]));
+  return map_event(c, event_id(c.words[1]));
+}
 
 Gicv3Its::Found<unsigned> Gicv3Its::map_event(const Command& c, u32 intid) {
   TRY(ite, interrupt_translation(device_id(c.words[0]), event_id(c.words[1])));
@@ -130,6 +154,7 @@ Gicv3Its::Found<unsigned> Gicv3Its::map_event(const Command& c, u32 intid) {
 
 // DeviceID 0[63:32], EventID 1[31:0], ICID 2[15:0]
 Gicv3Its::Found<unsigned> Gicv3Its::movi(const Command& c) {
+  trace_movi(device_id(c.words[0]), event_id(c.words[1]), collection_id(c.words[2]));
   TRY(old, event(device_id(c.words[0]), event_id(c.words[1])));
   TRY(to, target(collection_id(c.words[2])));
   TRY(written, put(old.value.entry, kValid | u64{old.value.intid} << 16 | collection_id(c.words[2])));
@@ -139,6 +164,7 @@ Gicv3Its::Found<unsigned> Gicv3Its::movi(const Command& c) {
 
 // DeviceID 0[63:32], EventID 1[31:0]: no longer pending, no longer mapped.
 Gicv3Its::Found<unsigned> Gicv3Its::discard(const Command& c) {
+  trace_discard(device_id(c.words[0]), event_id(c.words[1]));
   TRY(old, event(device_id(c.words[0]), event_id(c.words[1])));
   TRY(written, put(old.value.entry, 0));
   if (auto pe = target(old.value.collection)) lpis_.clear_pending(pe.value, old.value.intid);
@@ -147,16 +173,19 @@ Gicv3Its::Found<unsigned> Gicv3Its::discard(const Command& c) {
 
 // DeviceID 0[63:32], EventID 1[31:0], as for CLEAR and INV
 Gicv3Its::Found<unsigned> Gicv3Its::int_(const Command& c) {
+  trace_int(device_id(c.words[0]), event_id(c.words[1]));
   TRY(found, lpi(device_id(c.words[0]), event_id(c.words[1])));
   lpis_.make_pending(found.value.pe, found.value.intid);
   return {};
 }
 Gicv3Its::Found<unsigned> Gicv3Its::clear(const Command& c) {
+  trace_clear(device_id(c.words[0]), event_id(c.words[1]));
   TRY(found, lpi(device_id(c.words[0]), event_id(c.words[1])));
   lpis_.clear_pending(found.value.pe, found.value.intid);
   return {};
 }
 Gicv3Its::Found<unsigned> Gicv3Its::inv(const Command& c) {
+  trace_inv(device_id(c.words[0]), event_id(c.words[1]));
   TRY(found, lpi(device_id(c.words[0]), event_id(c.words[1])));
   lpis_.reload(found.value.pe, found.value.intid);
   return {};
@@ -164,6 +193,7 @@ Gicv3Its::Found<unsigned> Gicv3Its::inv(const Command& c) {
 
 // ICID 2[15:0]
 Gicv3Its::Found<unsigned> Gicv3Its::invall(const Command& c) {
+  trace_invall(collection_id(c.words[2]));
   TRY(pe, target(collection_id(c.words[2])));
   unsigned work = unsigned(lpis_.pending(pe.value));
   lpis_.reload_all(pe.value);
@@ -172,6 +202,7 @@ Gicv3Its::Found<unsigned> Gicv3Its::invall(const Command& c) {
 
 // RDbase1 2[50:16], RDbase2 3[50:16]
 Gicv3Its::Found<unsigned> Gicv3Its::movall(const Command& c) {
+  trace_movall(rdbase(c.words[2]), rdbase(c.words[3]));
   TRY(from, redistributor(c.words[2]));
   TRY(to, redistributor(c.words[3]));
   unsigned work = unsigned(lpis_.pending(from.value));
@@ -181,6 +212,7 @@ Gicv3Its::Found<unsigned> Gicv3Its::movall(const Command& c) {
 
 // RDbase 2[50:16]: what came before has taken effect already.
 Gicv3Its::Found<unsigned> Gicv3Its::sync(const Command& c) {
+  trace_sync(rdbase(c.words[2]));
   TRY(pe, redistributor(c.words[2]));
   return {};
 }

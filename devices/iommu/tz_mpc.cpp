@@ -5,9 +5,18 @@
 #include <cassert>
 
 #include "base/bits.h"
+#include "base/trace.h"
 
 namespace sluice {
 namespace {
+
+Trace<u64, u64, unsigned> trace_read{"tz_mpc_reg_read", "offset={:#x} data={:#x} size={}"};
+Trace<u64, u64, unsigned> trace_write{"tz_mpc_reg_write", "offset={:#x} data={:#x} size={}"};
+Trace<u64, bool> trace_blocked_read{"tz_mpc_mem_blocked_read", "addr={:#x} secure={:d}"};
+Trace<u64, bool> trace_blocked_write{"tz_mpc_mem_blocked_write", "addr={:#x} secure={:d}"};
+Trace<u64, unsigned, bool, bool> trace_translate{"tz_mpc_translate",
+                                                 "addr={:#x} rw={} secure={:d} pass={:d}"};
+Trace<u64, u64, bool> trace_notify{"tz_mpc_iommu_notify", "addr={:#x} last={:#x} secure={:d}"};
 
 // CTRL
 constexpr u32 kSecResp = 1 << 4, kGateRequest = 1 << 6, kGateAck = 1 << 7, kAutoIncrement = 1 << 8;
@@ -129,7 +138,7 @@ InclusiveRange TzMpc::run_around(u64 input) const {
   return {first << block_shift_, (last << block_shift_) + block_size() - 1};
 }
 
-IommuEntry TzMpc::translate(Iova input, Access, IommuIndex index, MemTxAttrs, Intent intent) const {
+IommuEntry TzMpc::translate(Iova input, Access access, IommuIndex index, MemTxAttrs, Intent intent) const {
   if (input.value >> block_shift_ >= blocks_) return {.input = {input.value, input.value}, .output = {}};
   bool configured = is_non_secure(input.value >> block_shift_);
   // A debugger is not a transfer that the gate could hold.
@@ -137,6 +146,7 @@ IommuEntry TzMpc::translate(Iova input, Access, IommuIndex index, MemTxAttrs, In
     return {.input = {0, u64(size() - 1)}, .output = {}, .reason = kGated, .detail = configured};
   InclusiveRange run = run_around(input.value);
   bool pass = configured == (index == IommuIndex(kNonSecure));
+  trace_translate(input.value, unsigned(access), index == IommuIndex(kSecure), pass);
   IommuEntry entry{.input = run, .output = {run.first}};
   entry.detail = configured;
   if (pass) {
@@ -150,8 +160,10 @@ IommuEntry TzMpc::translate(Iova input, Access, IommuIndex index, MemTxAttrs, In
 
 // INT_INFO1 and INT_INFO2 keep the first violation until INT_CLEAR; later ones are blocked all the same.
 // INT_INFO1 is the offset into the protected memory, modulo 4 GiB.
-MemTxResult TzMpc::refuse(Iova input, Access, MemTxAttrs attrs, const IommuEntry& entry) {
+MemTxResult TzMpc::refuse(Iova input, Access access, MemTxAttrs attrs, const IommuEntry& entry) {
   auto held = lock();
+  (allows(access, Access::Write) ? trace_blocked_write : trace_blocked_read)(input.value,
+                                                                             is_secure(attrs.space));
   blocked_.fetch_add(1, std::memory_order_relaxed);
   // DEVIATION: a closed gate stalls transfers until it opens again. Here no transaction may wait for a
   // guest (the PE that would open the gate might be the one that waits), so it ends with a bus error,
@@ -179,6 +191,7 @@ MemTxResult TzMpc::read(u64 offset, unsigned size, u64& value, MemTxAttrs attrs)
   }
   auto held = lock();
   value = read_locked(offset, size, attrs);
+  trace_read(offset, value, size);
   if (offset == kBlkLut && size == 4 && !peek) step_blk_idx();
   return MemTxResult::ok();
 }
@@ -197,6 +210,7 @@ MemTxResult TzMpc::write(u64 offset, unsigned size, u64 value, MemTxAttrs attrs)
     write_locked(word, 4, deposit(old, unsigned(offset % 4) * 8, size * 8, value));
     return MemTxResult::ok();
   }
+  trace_write(offset, value, size);
   bool steps = offset == kBlkLut && size == 4 && !locked_down();
   write_locked(offset, size, value);
   if (steps) step_blk_idx();
@@ -257,8 +271,10 @@ void TzMpc::write_blk_lut(RegWrite w) {
     unsigned count = unsigned(std::countr_one(changed >> first));
     changed &= ~u32(ones(count) << first);
     InclusiveRange run{(base + first) << block_shift_, ((base + first + count) << block_shift_) - 1};
-    for (Index index : {kSecure, kNonSecure})
+    for (Index index : {kSecure, kNonSecure}) {
+      trace_notify(run.first, run.last, index == kSecure);
       ticket.merge(publish_unmap({.index = IommuIndex(index), .range = run}));
+    }
   }
   hub().complete(ticket);
 }

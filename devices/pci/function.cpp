@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "memory/address_space.h"
 
 namespace sluice {
@@ -27,6 +28,11 @@ constexpr ConfigField kExpressFields[] = {
 };
 constexpr u16 kExpressSize = 0x3c;
 
+Trace<const char*, u16, u64, unsigned, u64> trace_read{
+    "pci_cfg_read", "dev={} requester={:#x} offset={:#x} size={} value={:#x}"};
+Trace<const char*, u16, u64, unsigned, u64> trace_write{
+    "pci_cfg_write", "dev={} requester={:#x} offset={:#x} size={} value={:#x}"};
+
 }  // namespace
 
 class PciFunction::ConfigPort final : public MmioDevice {
@@ -37,9 +43,11 @@ class PciFunction::ConfigPort final : public MmioDevice {
     bool peek = attrs.initiator.kind == Initiator::Kind::Debugger;
     const ConfigSpace& config = function_.config_;
     value = peek ? config.get(u16(offset), size) : config.read(u16(offset), size);
+    if (!peek) trace_read(function_.name_.c_str(), function_.devfn(), offset, size, value);
     return MemTxResult::ok();
   }
   MemTxResult write(u64 offset, unsigned size, u64 value, MemTxAttrs) override {
+    trace_write(function_.name_.c_str(), function_.devfn(), offset, size, value);
     function_.write_config(u16(offset), size, u32(value));
     return MemTxResult::ok();
   }

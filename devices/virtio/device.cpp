@@ -5,9 +5,18 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/trace.h"
 #include "devices/device_entry.h"
 
 namespace sluice {
+namespace {
+
+// device: the device ID of VIRTIO 1.3, 5
+Trace<u32, u32> trace_notify{"virtio_queue_notify", "device={} n={}"};
+Trace<u32, u8> trace_set_status{"virtio_set_status", "device={} val={:#x}"};
+
+}  // namespace
+
 bool enter_device(VirtioTransport& transport, const std::function<void()>& body) {
   return enter_device(transport.lock(), transport.dma().attrs(), body);
 }
@@ -60,6 +69,7 @@ bool VirtioDevice::negotiate() {
 }
 
 void VirtioDevice::write_status(u8 value) {
+  trace_set_status(u32(id_), value);
   if (value == 0) return reset();
   u8 added = u8(value & ~status_ & ~VirtioStatus::kNeedsReset);
   if (status_ & ~value & ~VirtioStatus::kNeedsReset)
@@ -145,6 +155,7 @@ void VirtioDevice::kick(u32 n) {
     guest_error("virtio: notification of queue %u, which does not exist", n);
     return;
   }
+  trace_notify(u32(id_), n);
   if (!is_live() || !queues_[n].usable()) return;
   notify(u16(n));
   check_queue(u16(n));

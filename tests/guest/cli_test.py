@@ -287,6 +287,9 @@ class BadInput(Case):
                 (["-kernel", kernel, "-drive", "file=" + self.file("q", b"QFI\xfb" + bytes(600))], "qcow2"),
                 (["-kernel", kernel, "-serial", "file:" + self.path("no/such")], "No such file"),
                 (["-kernel", kernel, "-D", self.path("no/such"), "-d", "int"], "No such file"),
+                (["-kernel", kernel, "-trace", "events=" + self.path("missing")], "No such file"),
+                (["-kernel", kernel, "-trace", "events=" + self.folder.name], "Is a directory"),
+                (["-kernel", kernel, "-trace", "arm_tlbi,file=" + self.path("no/such")], "No such file"),
         ):
             self.expect(65, *arguments, message=message)
 
@@ -344,11 +347,34 @@ class Information(Case):
         for arguments, text in ((["-M", "help"], "virt"), (["-machine", "virt,help"], "gic-version"),
                                 (["-cpu", "help"], "cortex-a76"), (["-device", "help"], "virtio-blk-device"),
                                 (["-device", "virtio-blk-device,help"], "drive"), (["-d", "help"], "out_asm"),
+                                (["-trace", "help"], "smmuv3_cmdq_tlbi_nh "),
+                                (["-d", "trace:help"], "gicv3_its_cmd_mapti "), (["-d", "help"], "trace:PATTERN"),
                                 (["--help"], "-kernel"), (["--help-exit"], "124"), (["--version"], "Sluice")):
             done = self.run_sluice(*arguments)
             self.assertEqual(done.returncode, 0, arguments)
             self.assertIn(text, done.stdout.decode())
             self.assertEqual(done.stderr, b"")
+
+    def test_trace_events_are_logged_by_name(self):
+        p = bare_metal.Program().word(0xD508871F).psci(0x84000008)  # TLBI VMALLE1
+        kernel = self.program(p)
+        line = r"(?m)^arm_tlbi pe=0 op=VMALLE1 xt=0x[0-9a-f]+ world=EL1&0-NS$"
+        for options in (["-trace", "arm_tlbi"], ["-trace", "enable=arm_*"], ["-d", "guest_errors,trace:arm_t?bi"]):
+            done = self.run_sluice("-kernel", kernel, *options)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stderr.decode(), line)
+        log, trace = self.path("log"), self.path("trace")
+        self.run_sluice("-kernel", kernel, "-trace", "arm_*", "-D", log)
+        self.assertRegex(read_text(log), line)
+        events = self.file("events", b"# what to look at\n\n  arm_*  # all\r\n-arm_tlbi_apply\nno_such_*\n")
+        done = self.run_sluice("-kernel", kernel, "-trace", "events=" + events, "-trace", "file=" + trace)
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(read_text(trace), line)
+        self.assertNotIn("arm_tlbi_apply", read_text(trace))
+        self.assertIn("no event matches 'no_such_*'", done.stderr.decode())
+        self.assertNotIn("arm_tlbi", done.stderr.decode())
+        done = self.run_sluice("-kernel", kernel)
+        self.assertEqual(done.stderr, b"")
 
     def test_every_log_topic_says_something(self):
         p = bare_metal.Program().mov(1, 0x09000000).mov(2, 1).word(0x39013022)  # STRB W2, [X1, #0x4c]: no register

@@ -5,6 +5,8 @@
 
 #include <map>
 
+#include "base/trace.h"
+
 namespace sluice {
 namespace {
 
@@ -72,6 +74,25 @@ struct Rig {
   Monitor monitor{target, stream, "Sluice 1\n"};
   std::string run(const std::string& line) { return monitor.execute(line); }
 };
+
+Trace<> trace_a{"monitor_test_a", ""};
+Trace<> trace_b{"monitor_test_b", ""};
+
+TEST(Monitor, TraceEventsAreListedAndSwitchedByNameOrPattern) {
+  Rig r;
+  EXPECT_EQ(r.run("trace-event monitor_test_a on"), "");
+  EXPECT_EQ(r.run("info trace-events monitor_test_*"),
+            "monitor_test_a : state 1\nmonitor_test_b : state 0\n");
+  EXPECT_TRUE(trace_a.on());
+  EXPECT_EQ(r.run("trace-event monitor_test_? off"), "");
+  EXPECT_EQ(r.run("info trace-events monitor_test_a"), "monitor_test_a : state 0\n");
+  EXPECT_NE(r.run("info trace-events").find("monitor_test_b : state 0\n"), std::string::npos);
+  EXPECT_EQ(r.run("info trace-events nonsense"), "no such trace event\n");
+  EXPECT_EQ(r.run("trace-event nonsense on"),
+            "unknown trace event 'nonsense'; info trace-events lists them\n");
+  EXPECT_EQ(r.run("trace-event monitor_test_a"), "usage: trace-event NAME on|off\n");
+  EXPECT_EQ(r.run("trace-event monitor_test_a perhaps"), "usage: trace-event NAME on|off\n");
+}
 
 TEST(Monitor, PhysicalDumpIsOneAccessOfTheAskedWidthPerItem) {
   Rig r;

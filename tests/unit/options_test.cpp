@@ -45,6 +45,35 @@ TEST(Options, Defaults) {
   EXPECT_FALSE(o.chardevs.at(o.serial).signals);
 }
 
+// As "pattern" and "<file".
+std::string traces(const Options& o) {
+  std::string text;
+  for (const TraceOptions::Item& i : o.trace.items) text += (i.is_file ? " <" : " ") + i.text;
+  return text;
+}
+
+TEST(Options, TraceEvents) {
+  EXPECT_EQ(traces(good({"-trace", "smmu*", "-trace", "enable=-x,events=F", "-trace", "a"})),
+            " smmu* -x <F a");
+  EXPECT_EQ(good({"-trace", "file=out", "-trace", "x"}).trace.file, "out");
+  EXPECT_TRUE(has(bad({"-trace", "events="}), "events expects a file"));
+  EXPECT_TRUE(has(bad({"-trace", ""}), "-trace"));
+  EXPECT_TRUE(has(bad({"-trace", "enable=x,fil=y"}), "fil"));
+  EXPECT_EQ(parse({"-trace", "help"}).status, 0);
+  EXPECT_EQ(parse({"-trace", "enable=help"}).status, 0);
+}
+
+TEST(Options, TraceEventsAmongLogTopics) {
+  Options o = good({"-d", "int,trace:smmu*,mmu,trace:-x"});
+  EXPECT_EQ(traces(o), " smmu* -x");
+  EXPECT_EQ(o.log_topics, good({"-d", "int,mmu"}).log_topics);
+  EXPECT_EQ(good({"-d", "trace:x"}).log_topics, 0u);
+  EXPECT_TRUE(has(bad({"-d", "trace:x,mmmu"}), "'mmmu'"));
+  EXPECT_TRUE(has(bad({"-d", "trace:"}), "which trace events"));
+  EXPECT_TRUE(has(bad({"-d", "int,,trace:x,mmu"}), "is not a topic"));
+  EXPECT_EQ(parse({"-d", "trace:help"}).status, 0);
+}
+
 TEST(Options, OneOrTwoDashesAndEqualsSign) {
   for (auto& arguments : std::vector<std::vector<std::string>>{
            {"-timeout", "10s"}, {"--timeout", "10s"}, {"--timeout=10s"}, {"-timeout=10s"}})

@@ -52,4 +52,7 @@ struct Command {
 // 4.4.1.1: range and level hint. False: a Reserved combination, CERROR_ILL.
 bool address_scope(const Command& command, bool ipa, AddressScope& scope);
 
+// The trace events of a command that is about to be executed.
+void trace_command(const Command& command);
+
 }  // namespace sluice::smmuv3

@@ -5,11 +5,15 @@
 // waits for that after its access has left the device, the timer looks again later.
 #include <algorithm>
 
+#include "base/trace.h"
 #include "devices/iommu/smmuv3/smmuv3.h"
 
 namespace sluice {
 
 using namespace smmuv3;
+
+static Trace<const char*, unsigned, u32> trace_error{"smmuv3_cmdq_consume_error",
+                                                     "smmu={} error={} cons={:#x}"};
 
 // With the lock held: where the next command is. False: the queue is left, or parked.
 bool Smmuv3::next_command(unsigned budget, u64& address) {
@@ -115,6 +119,7 @@ bool Smmuv3::execute(const Command& command, ConfigurationCache::Unmaps& unmaps)
 }
 
 Smmuv3::Step Smmuv3::run_command(const Command& command, u32 session) {
+  trace_command(command);
   ConfigurationCache::Unmaps unmaps;
   bool legal;
   {
@@ -175,6 +180,7 @@ void Smmuv3::finish_sync(u32 session, const Command& command) {
   {
     auto held = lock();
     if (session != session_) return;
+    trace_command(command);
     sync_.reset();
     invalidations_ = {};
     consume();
@@ -194,6 +200,7 @@ void Smmuv3::fail_command(u32 session, CommandError error) {
     if (session != session_) return;
     cmdq_cons_ = u32(deposit(cmdq_cons_, 24, 7, u64(error)));
     counters_.command_errors++;
+    trace_error(config_.name.c_str(), unsigned(error), cmdq_cons_ & 0xfffff);
     signal = activate_gerror(kCmdqErr);
     leave_queue();
   }

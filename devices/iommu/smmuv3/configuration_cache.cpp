@@ -2,8 +2,12 @@
 
 #include <algorithm>
 
+#include "base/trace.h"
+
 namespace sluice::smmuv3 {
 namespace {
+
+Trace<u32> trace_removed{"smmuv3_config_cache_inv", "sid={:#x}"};
 
 constexpr size_t kManyIndexes = 64;  // more than these are told "all indexes"
 
@@ -52,6 +56,7 @@ void ConfigurationCache::used(IommuIndex index, Entry& entry, const Mapping& m, 
 }
 
 void ConfigurationCache::erase(u64 key, Unmaps& unmaps) {
+  trace_removed(id_of(IommuIndex(key)).stream);
   auto it = entries_.find(key);
   const StreamContext& c = *it->second.context;
   auto drop = [&](auto& map, auto tag_value) {

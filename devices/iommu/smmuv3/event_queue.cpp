@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/trace.h"
 #include "devices/iommu/smmuv3/smmuv3.h"
 
 namespace sluice {
 
 using namespace smmuv3;
+
+static Trace<const char*, u32, u64> trace_record{"smmuv3_record_event", "type={} sid={:#x} addr={:#x}"};
 
 // With the lock held: where the next record goes. False: the queue is not writable, and the event is lost.
 bool Smmuv3::event_slot(u64& address) {
@@ -64,6 +67,7 @@ void Smmuv3::record(const EventRecord& event) {
         was_empty = ((eventq_prod_ ^ eventq_cons_) & mask) == 0;
         eventq_prod_ = (eventq_prod_ & kOverflowFlag) | ((eventq_prod_ + 1) & mask);
         counters_.events++;
+        trace_record(name_of(EventType(event[0] & 0xff)), u32(event[0] >> 32), event[2]);
         signal_event = was_empty && (irq_ctrl_ & kEventqIrqEn);
         msi_address = u64{eventq_cfg_[1]} << 32 | eventq_cfg_[0];
         msi_data = eventq_cfg_[2];

@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "base/trace.h"
+
 namespace sluice::smmuv3 {
 namespace {
 
@@ -16,6 +18,9 @@ u64 pack(const Permissions& s1, const Permissions& s2) {
 Permissions unpack(u64 packed, unsigned shift) {
   return {Access(extract(packed, shift, 3)), Access(extract(packed, shift + 3, 3))};
 }
+
+Trace<u16, u16, u64, unsigned, int> trace_insert{"smmu_iotlb_insert",
+                                                 "asid={} vmid={} addr={:#x} tg={} level={}"};
 
 Scope scope_of(const StreamContext& c) { return {u8(c.world), c.vmid, c.asid, false}; }
 
@@ -70,6 +75,7 @@ void Iotlb::insert(const StreamContext& c, const Mapping& m) {
   e.tags = u8(m.granule_tag | cut << kCutShift);
   e.payload = {pack(m.stage1, m.stage2), m.ipa, u64{m.log2} | u64{m.block_log2} << 8, 0};
   cut_entries_[cut]++;
+  trace_insert(c.asid, c.vmid, m.input, m.granule_tag, m.level);
   cache_.insert(e);
 }
 

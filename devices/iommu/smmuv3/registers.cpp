@@ -1,4 +1,5 @@
 // devices/iommu/smmuv3/registers.cpp: IHI 0070 chapter 6, "Memory map and registers".
+#include "base/trace.h"
 #include "devices/iommu/smmuv3/smmuv3.h"
 
 namespace sluice {
@@ -6,6 +7,8 @@ namespace sluice {
 using namespace smmuv3;
 
 namespace {
+
+Trace<u32, u32> trace_gerrorn{"smmuv3_write_gerrorn", "acked={:#x} gerrorn={:#x}"};
 
 constexpr u64 kPage1 = 0x10000;
 constexpr u64 kCmdqCons = 0x9c, kEventqProd = 0xa8, kEventqCons = 0xac;  // the last two in page 1
@@ -211,6 +214,7 @@ void Smmuv3::write_irq_ctrl(RegWrite w) {
 void Smmuv3::write_gerrorn(RegWrite w) {
   constexpr u32 kMsiErrors = kMsiCmdqAbtErr | kMsiEventqAbtErr | kMsiGerrorAbtErr;
   if (!config_.msi) gerrorn_ &= ~kMsiErrors;
+  trace_gerrorn(w.changed, gerrorn_);
   // Acknowledging a command error starts the queue again (7.1).
   actions_.run_queue = (w.changed & kCmdqErr) && !((gerror_ ^ gerrorn_) & kCmdqErr);
 }

@@ -1,4 +1,5 @@
 // devices/iommu/smmuv3/translate.cpp: what the memory core asks: IommuRegion's three questions.
+#include "base/trace.h"
 #include "devices/iommu/smmuv3/smmuv3.h"
 
 namespace sluice {
@@ -6,6 +7,20 @@ namespace sluice {
 using namespace smmuv3;
 
 namespace {
+
+// rw: bit 0 is a read, bit 1 a write, bit 2 an instruction fetch
+Trace<u32, u64, unsigned> trace_disable{"smmuv3_translate_disable", "sid={:#x} iova={:#x} rw={}"};
+Trace<u32, u64, unsigned> trace_bypass{"smmuv3_translate_bypass", "sid={:#x} iova={:#x} rw={}"};
+Trace<u32, u64, unsigned, const char*> trace_abort{"smmuv3_translate_abort",
+                                                   "sid={:#x} iova={:#x} rw={} event={}"};
+Trace<u32, u64, u64, unsigned> trace_success{"smmuv3_translate_success",
+                                             "sid={:#x} iova={:#x} translated={:#x} perm={}"};
+Trace<u32, u64, u64> trace_config_hit{"smmuv3_config_cache_hit", "sid={:#x} hits={} misses={}"};
+Trace<u32, u64, u64> trace_config_miss{"smmuv3_config_cache_miss", "sid={:#x} hits={} misses={}"};
+Trace<u16, u16, u64, u64, u64> trace_hit{"smmu_iotlb_lookup_hit",
+                                         "asid={} vmid={} addr={:#x} hits={} misses={}"};
+Trace<u16, u16, u64, u64, u64> trace_miss{"smmu_iotlb_lookup_miss",
+                                          "asid={} vmid={} addr={:#x} hits={} misses={}"};
 
 constexpr unsigned kTries = 64;  // walks that an invalidation has overtaken, until one is made under the lock
 
@@ -28,6 +43,7 @@ IommuEntry Smmuv3::pass(InclusiveRange block) const {
 
 IommuEntry Smmuv3::refused(u64 input, const StreamContext* context, const Fault& fault, MemTxAttrs attrs,
                            Access access) const {
+  trace_abort(attrs.requester, input, unsigned(access), name_of(fault.type));
   Attributes a = attributes_of(context ? context->ste : Ste{}, attrs, access);
   Refusal r{fault, a.privileged, a.instruction, !a.write};
   return {.input = page_of(input), .output = {}, .reason = r.reason(), .detail = fault.address};
@@ -39,8 +55,11 @@ IommuEntry Smmuv3::answer(u64 input, const StreamContext& c, const Selected&, co
   IommuEntry e{.input = {input & ~within, input | within}, .output = {m.output}, .target = &downstream_};
   e.rights = rights_of(c, m, attrs);
   Fault fault;
+  if (allows(e.rights, access))
+    trace_success(attrs.requester, input, m.output + (input & within), unsigned(e.rights));
   if (allows(e.rights, access) || !permission_fault(c, m, attrs, access, m.ipa + (input & within), fault))
     return e;
+  trace_abort(attrs.requester, input, unsigned(access), name_of(fault.type));
   Attributes a = attributes_of(c.ste, attrs, access);
   // 13.1.1: an atomic access that may write but not read reports the read.
   bool read = !a.write || (allows(access, Access::Read) && allows(e.rights, Access::Write));
@@ -55,6 +74,7 @@ bool Smmuv3::answer_from_caches(Question& q, IommuEntry& entry) const {
   if (!(cr0_ & kSmmuEn)) {
     InclusiveRange reachable{0, ones(config_.oas_bits)};
     bool pass_it = !(gbpa_ & kGbpaAbort) && reachable.contains(q.input);
+    if (pass_it) trace_disable(q.attrs.requester, q.input, unsigned(q.access));
     entry = pass_it ? pass(reachable) : refused(q.input, nullptr, {}, q.attrs, q.access);
     return true;
   }
@@ -65,10 +85,12 @@ bool Smmuv3::answer_from_caches(Question& q, IommuEntry& entry) const {
   ConfigurationCache::Entry* known = caches_.configuration.find(q.index);
   if (!known) {
     counters_.config_misses++;
+    trace_config_miss(q.attrs.requester, counters_.config_hits, counters_.config_misses);
     q.context.reset();
     return false;
   }
   counters_.config_hits++;
+  trace_config_hit(q.attrs.requester, counters_.config_hits, counters_.config_misses);
   q.context = known->context;
   const StreamContext& c = *q.context;
   Fault fault;
@@ -77,15 +99,18 @@ bool Smmuv3::answer_from_caches(Question& q, IommuEntry& entry) const {
     return true;
   }
   if (!c.stage1 && !c.stage2) {
+    trace_bypass(q.attrs.requester, q.input, unsigned(q.access));
     entry = pass({0, ones(config_.oas_bits)});
     return true;
   }
   Mapping m;
   if (!caches_.iotlb.find(c, q.selected.address, m)) {
     counters_.iotlb_misses++;
+    trace_miss(c.asid, c.vmid, q.selected.address, counters_.iotlb_hits, counters_.iotlb_misses);
     return false;
   }
   counters_.iotlb_hits++;
+  trace_hit(c.asid, c.vmid, q.selected.address, counters_.iotlb_hits, counters_.iotlb_misses);
   caches_.configuration.used(q.index, *known, m, q.selected.tagged);
   entry = answer(q.input, c, q.selected, m, q.attrs, q.access);
   return true;
@@ -112,6 +137,7 @@ bool Smmuv3::look_up(Question& q, const TableMemory& memory, IommuEntry& entry) 
     return true;
   }
   if (!translates) {
+    trace_bypass(q.attrs.requester, q.input, unsigned(q.access));
     entry = pass({0, ones(config_.oas_bits)});
     return false;
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/bits.h"
+#include "base/trace.h"
 #include "devices/iommu/virtio_iommu/region.h"
 
 namespace sluice {
@@ -11,6 +12,19 @@ namespace sluice {
 using Status = virtio_iommu::RequestStatus;
 using Subtype = virtio_iommu::ReservedRegion::Subtype;
 using virtio_iommu::ResvMemProperty;
+
+namespace {
+
+Trace<u32, u32, bool> trace_attach{"virtio_iommu_attach", "domain={} endpoint={:#x} bypass={:d}"};
+Trace<u32, u32> trace_detach{"virtio_iommu_detach", "domain={} endpoint={:#x}"};
+// rights: bit 0 is read, bit 1 write, bit 2 execute
+Trace<u32, u64, u64, u64, unsigned, bool> trace_map{
+    "virtio_iommu_map", "domain={} virt_start={:#x} virt_end={:#x} phys_start={:#x} rights={} mmio={:d}"};
+Trace<u32, u64, u64> trace_unmap{"virtio_iommu_unmap", "domain={} virt_start={:#x} virt_end={:#x}"};
+Trace<u32, u64, u64, size_t> trace_unmap_done{"virtio_iommu_unmap_done",
+                                              "domain={} virt_start={:#x} virt_end={:#x} mappings={}"};
+
+}  // namespace
 
 // --- Wiring ---
 
@@ -189,6 +203,7 @@ bool VirtioIommuRegion::compatible(const Domain& domain, const Endpoint& e) cons
 }
 
 VirtioIommuRegion::Outcome VirtioIommuRegion::attach(u32 domain_id, u32 endpoint, bool bypass) {
+  trace_attach(domain_id, endpoint, bypass);
   std::lock_guard lock{commit_mutex_};
   Endpoint* e = directory().find(endpoint);
   if (!e) return {Status::NoEnt};
@@ -211,6 +226,7 @@ VirtioIommuRegion::Outcome VirtioIommuRegion::attach(u32 domain_id, u32 endpoint
 }
 
 VirtioIommuRegion::Outcome VirtioIommuRegion::detach(u32 domain_id, u32 endpoint) {
+  trace_detach(domain_id, endpoint);
   std::lock_guard lock{commit_mutex_};
   Endpoint* e = directory().find(endpoint);
   if (!e) return {Status::NoEnt};
@@ -237,6 +253,8 @@ Status VirtioIommuRegion::check_map(const MapArguments& wanted, const Domain& do
 }
 
 VirtioIommuRegion::Outcome VirtioIommuRegion::map(const MapArguments& wanted) {
+  trace_map(wanted.domain, wanted.input.first, wanted.input.last, wanted.output, unsigned(wanted.rights),
+            wanted.mmio);
   std::lock_guard lock{commit_mutex_};
   Domain* domain = find_domain(wanted.domain);
   if (!domain) return {Status::NoEnt};
@@ -253,6 +271,7 @@ VirtioIommuRegion::Outcome VirtioIommuRegion::map(const MapArguments& wanted) {
 }
 
 VirtioIommuRegion::Outcome VirtioIommuRegion::unmap(u32 domain_id, InclusiveRange input) {
+  trace_unmap(domain_id, input.first, input.last);
   std::lock_guard lock{commit_mutex_};
   Domain* domain = find_domain(domain_id);
   if (!domain) return {Status::NoEnt};
@@ -261,6 +280,7 @@ VirtioIommuRegion::Outcome VirtioIommuRegion::unmap(u32 domain_id, InclusiveRang
   if (erased.split) return {Status::Range};
   if (!erased.count) return {};
   mapping_count_ -= erased.count;
+  trace_unmap_done(domain_id, erased.hull.first, erased.hull.last, erased.count);
   return {Status::Ok, publish_removed(*domain, erased.hull), 1 + erased.count};
 }
 

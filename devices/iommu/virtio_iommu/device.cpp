@@ -5,12 +5,22 @@
 #include <cstdio>
 
 #include "base/log.h"
+#include "base/trace.h"
 
 namespace sluice {
 
 using namespace virtio_iommu;
 
 namespace {
+
+Trace<u32> trace_probe{"virtio_iommu_probe", "endpoint={:#x}"};
+Trace<u32, u32, u64, u64> trace_property{"virtio_iommu_fill_resv_property",
+                                         "endpoint={:#x} subtype={} start={:#x} end={:#x}"};
+Trace<u32, unsigned, u32, u64> trace_fault{"virtio_iommu_report_fault",
+                                           "reason={} access={} endpoint={:#x} address={:#x}"};
+Trace<unsigned, size_t> trace_status{"virtio_iommu_request", "status={} work={}"};
+Trace<> trace_reset{"virtio_iommu_device_reset", ""};
+Trace<bool> trace_set_config{"virtio_iommu_set_config", "bypass={:d}"};
 
 constexpr u16 kQueueSize = 256;
 constexpr size_t kSliceWork =
@@ -97,12 +107,14 @@ void VirtioIommu::config_written(u32 offset, std::span<const u8> bytes) {
     guest_error("virtio-iommu: refused write of %zu bytes at %u of the configuration", bytes.size(), offset);
     return;
   }
+  trace_set_config(bytes[0]);
   Outcome outcome = region_->set_bypass(bytes[0]);
   config()[ConfigLayout::kBypass] = bytes[0];
   if (outcome.ticket) hub_.complete(*outcome.ticket);  // the write retires after that
 }
 
 void VirtioIommu::reset_device() {
+  trace_reset();
   Outcome outcome = region_->detach_all();
   if (outcome.ticket) hub_.complete(*outcome.ticket);
   std::lock_guard lock{faults_mutex_};
@@ -167,6 +179,7 @@ VirtioIommu::Outcome VirtioIommu::unmap(const u8* request, Answer&) {
 
 // 5.13.6.5: zeroes where there is no property, and everywhere when the request is refused.
 VirtioIommu::Outcome VirtioIommu::probe(const u8* request, Answer& answer) {
+  trace_probe(get_le<u32>(request + ProbeRequest::kEndpoint));
   const u32 probe_size = region_->config().probe_size;
   u64 room = answer.chain.writable_size() - kTailSize;
   answer.properties.resize(size_t(std::min<u64>(room, probe_size)));
@@ -175,6 +188,8 @@ VirtioIommu::Outcome VirtioIommu::probe(const u8* request, Answer& answer) {
   if (!regions) return {Status::NoEnt};
   u8* to = answer.properties.data();
   for (const ReservedRegion& r : *regions) {
+    trace_property(get_le<u32>(request + ProbeRequest::kEndpoint), u32(r.subtype), r.range.first,
+                   r.range.last);
     put_le<u16>(to, ResvMemProperty::kType);
     put_le<u16>(to + ResvMemProperty::kLength, ResvMemProperty::kSize - ResvMemProperty::kHeaderSize);
     to[ResvMemProperty::kSubtype] = u8(r.subtype);
@@ -196,6 +211,7 @@ VirtioIommu::Answer VirtioIommu::serve(Chain&& chain) {
   if (!kind || !has_feature(kind->feature) || size < kind->size) return answer;
   answer.parsed = true;
   answer.outcome = (this->*kind->serve)(request.data(), answer);
+  trace_status(unsigned(answer.outcome.status), answer.outcome.work);
   return answer;
 }
 
@@ -244,6 +260,7 @@ void VirtioIommu::notify(u16 n) {
 
 // On the thread of the transaction that was refused, which may hold locks of its device, but not ours.
 void VirtioIommu::report(const VirtioIommuRegion::Fault& fault) {
+  trace_fault(unsigned(fault.reason), unsigned(fault.access), fault.endpoint, fault.address);
   {
     std::lock_guard lock{faults_mutex_};
     if (faults_.size() == kMaxPendingFaults) {

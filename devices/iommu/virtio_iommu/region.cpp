@@ -7,12 +7,16 @@
 #include <cassert>
 #include <cstdio>
 
+#include "base/trace.h"
+
 namespace sluice {
 
 using virtio_iommu::FaultReason;
 using Subtype = virtio_iommu::ReservedRegion::Subtype;
 
 namespace {
+
+Trace<u64, u64, u32> trace_out{"virtio_iommu_translate_out", "virt_addr={:#x} phys_addr={:#x} sid={:#x}"};
 
 u32 reason_code(FaultReason reason) { return u32(reason); }
 
@@ -111,6 +115,7 @@ IommuEntry VirtioIommuRegion::translate(Iova input, Access, IommuIndex index, Me
   if (!domain) return refusal(clear, FaultReason::Domain);
   auto [mapping, hole] = domain->mappings.find(address);
   if (!mapping) return refusal(intersection(hole, clear), FaultReason::Mapping);
+  trace_out(address, mapping->output + (address - mapping->input.first), e->id);
   return {.input = mapping->input,
           .output = {mapping->output},
           .rights = mapping->rights,
