@@ -1,5 +1,7 @@
 // tests/spec/translated_code_gates_spec.cpp: guest code that runs while gates in front of its PE change. The
 // letters are rows of docs/iommu-conformance.md.
+#include <chrono>
+
 #include "tests/support/running_pe.h"
 
 namespace sluice::test {
@@ -57,7 +59,11 @@ struct Counting : ChainMachine {
     return std::atomic_ref(*reinterpret_cast<u64*>(at(word_at(n, which))));
   }
   void wait_beyond(unsigned n, u64 which, u64 value) {
-    while (word(n, which) <= value) std::this_thread::yield();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (word(n, which) <= value) {
+      if (std::chrono::steady_clock::now() > end) return ADD_FAILURE() << "PE " << n << " does not go on";
+      std::this_thread::yield();
+    }
   }
   // Both PEs run in the block; the gate closes under them; then they try again in vain; then it opens.
   void round(TestGate& gate) {

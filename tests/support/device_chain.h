@@ -64,6 +64,12 @@ class TestGate {
   std::unordered_map<u64, Block> open_;
 };
 
+// Never moves. Old memory maps keep an SMMU until the hub goes, so its clock lives longer than the machine.
+inline Clock& still_clock() {
+  static Clock clock{Clock::Mode::Icount};
+  return clock;
+}
+
 // ---- SMMUv3: one table for all streams, stage 1, ASID 1 ----
 class SmmuGate final : public TestGate {
  public:
@@ -74,7 +80,7 @@ class SmmuGate final : public TestGate {
         frame_(0x0a000000 + u64{number} * Smmuv3::kFrameSize),
         tables_(*m.ram, kRamBase, first_ - kRamBase + 0x10000, granule_bits),
         smmu_(std::make_shared<Smmuv3>(m.hub, behind, DmaPort(m.memory, MemTxAttrs::device(99, 0xffff)),
-                                       clock_, Smmuv3Config{}, Smmuv3Wires{})) {
+                                       still_clock(), Smmuv3Config{}, Smmuv3Wires{})) {
     Topology::Transaction(m.topology)
         .add(*m.root, frame_, std::make_shared<MmioRegion>("smmu", Smmuv3::kFrameSize, *smmu_, nullptr));
     const u64 tg = granule_bits == 12 ? 0 : granule_bits == 16 ? 1 : 2;
@@ -132,7 +138,6 @@ class SmmuGate final : public TestGate {
 
   MmuMachine& m_;
   const u64 first_, frame_;
-  Clock clock_{Clock::Mode::Icount};
   PageTables tables_;
   const std::shared_ptr<Smmuv3> smmu_;
   u32 prod_ = 0;

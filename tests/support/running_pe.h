@@ -68,11 +68,10 @@ class RunningPe {
 
  private:
   static cpu::PeWiring wiring(ChainMachine& m, unsigned number) {
-    static Clock clock{Clock::Mode::Icount};
     cpu::PeWiring w;
     w.model = *cpu::find_cpu_model("max");
     w.index = number;
-    w.clock = &clock, w.hub = &m.hub, w.memory = &m.seen();
+    w.clock = &still_clock(), w.hub = &m.hub, w.memory = &m.seen();
     return w;
   }
   void set(const char* name, u64 value) { cpu::sysreg::poke(*pe_, *cpu::sysreg::find(name), value); }
