@@ -515,7 +515,7 @@ TEST(VirtioIommu, TellsTheMonitorWhatItHolds) {
 }
 
 // A PE that sends requests in a loop need not come to a safe point of its own for as long as it likes.
-TEST(VirtioIommu, what_requests_replace_is_freed_while_a_PE_passes_no_safe_point) {
+TEST(VirtioIommu, FreesWhatRequestsReplaceWhileAPePassesNoSafePoint) {
   IommuDriver d;
   ASSERT_EQ(d.attach(1, 8), kOk);
   EpochDomain::Thread pe(d.memory.hub().epochs());
