@@ -32,7 +32,7 @@ std::string PageSizeMask::restrict_to(u64 container, const std::string& who) {
 }
 
 SoftHostIommu::SoftHostIommu(InvalidationHub& hub, Config config)
-    : IommuRegion(config.name, kWholeSpace, hub), config_(std::move(config)), table_(hub.epochs()) {
+    : IommuRegion(config.name, kWholeSpace, hub), config_(std::move(config)), table_(epochs_) {
   assert(config_.page_size_mask);
 }
 
@@ -122,7 +122,7 @@ SoftHostIommu::Counters SoftHostIommu::counters() const {
 }
 
 IommuEntry SoftHostIommu::translate(Iova input, Access, IommuIndex, MemTxAttrs, Intent) const {
-  EpochDomain::Guard guard(hub().epochs());
+  EpochDomain::Guard guard(epochs_);
   auto [mapping, hole] = table_.find(input.value);
   if (!mapping) return {.input = hole, .output = {}};
   return {.input = mapping->input,

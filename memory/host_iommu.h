@@ -75,9 +75,10 @@ class SoftHostIommu final : public IommuRegion {
     u64 maps = 0, unmaps = 0, refused_maps = 0, refused_accesses = 0;
   };
   Counters counters() const;
-  // In ascending order. Inside an EpochDomain::Guard.
+  // In ascending order.
   template <class F>
   void for_each_block(F&& visit) const {
+    EpochDomain::Guard guard(epochs_);
     table_.for_each(visit);
   }
   size_t blocks() const { return table_.size(); }
@@ -93,7 +94,8 @@ class SoftHostIommu final : public IommuRegion {
   void keep_outside(InclusiveRange range);
 
   const Config config_;
-  mutable std::mutex mutex_;  // of changes to the table, and of counters_
+  mutable std::mutex mutex_;    // of changes to the table, and of counters_
+  mutable EpochDomain epochs_;  // as VirtioIommuRegion's
   MappingTable table_;
   Counters counters_;
   std::unique_ptr<IommuListener> listener_;

@@ -514,5 +514,19 @@ TEST(VirtioIommu, TellsTheMonitorWhatItHolds) {
   EXPECT_EQ(w.iommu.counters().requests_ok, 4u);
 }
 
+// A PE that sends requests in a loop need not come to a safe point of its own for as long as it likes.
+TEST(VirtioIommu, FreesWhatRequestsReplaceWhileAPePassesNoSafePoint) {
+  IommuDriver d;
+  ASSERT_EQ(d.attach(1, 8), kOk);
+  EpochDomain::Thread pe(d.memory.hub().epochs());
+  const size_t before = d.memory.hub().epochs().retired();
+  for (u64 n = 0; n < 1000; n++) {
+    const u64 page = n % 64 * 0x1000;
+    ASSERT_EQ(d.map(1, page, page + 0xfff, kWindow), kOk);
+    ASSERT_EQ(d.unmap(1, page, page + 0xfff), kOk);
+  }
+  EXPECT_EQ(d.memory.hub().epochs().retired(), before);
+}
+
 }  // namespace
 }  // namespace sluice::virtio_test

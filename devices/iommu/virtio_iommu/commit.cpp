@@ -31,7 +31,7 @@ Trace<u32, u64, u64, size_t> trace_unmap_done{"virtio_iommu_unmap_done",
 void VirtioIommuRegion::set_directory(std::vector<std::shared_ptr<Endpoint>> endpoints) {
   auto next = std::make_shared<const Directory>(std::move(endpoints));
   directory_.store(next.get(), std::memory_order_seq_cst);
-  hub().epochs().retire(std::exchange(owned_directory_, std::move(next)));
+  epochs_.retire(std::exchange(owned_directory_, std::move(next)));
 }
 
 std::string VirtioIommuRegion::check_regions(const std::vector<Reserved>& regions) const {
@@ -191,7 +191,7 @@ size_t VirtioIommuRegion::leave_domain(Endpoint& e) {
   if (!found->second->endpoints.empty()) return 0;
   size_t dropped = found->second->mappings.size();
   mapping_count_ -= dropped;
-  hub().epochs().retire(std::move(found->second));
+  epochs_.retire(std::move(found->second));
   domains_.erase(found);
   return dropped;
 }
@@ -215,7 +215,7 @@ VirtioIommuRegion::Outcome VirtioIommuRegion::attach(u32 domain_id, u32 endpoint
 
   size_t dropped = leave_domain(*e);  // never the last one of `domain`
   if (!domain) {
-    auto made = std::make_shared<Domain>(domain_id, bypass, hub().epochs());
+    auto made = std::make_shared<Domain>(domain_id, bypass, epochs_);
     domain = made.get();
     domains_.emplace(domain_id, std::move(made));
   }

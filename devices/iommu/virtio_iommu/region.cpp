@@ -65,7 +65,7 @@ VirtioIommuRegion::Endpoint* VirtioIommuRegion::find(IommuIndex index) const {
 }
 
 IommuIndex VirtioIommuRegion::index_for(MemTxAttrs attrs) const {
-  EpochDomain::Guard guard(hub().epochs());
+  EpochDomain::Guard guard(epochs_);
   return directory().find(attrs.requester) ? IommuIndex(attrs.requester) : kUnmanaged;
 }
 
@@ -86,7 +86,7 @@ IommuEntry VirtioIommuRegion::identity(InclusiveRange range, Access rights) cons
 
 IommuEntry VirtioIommuRegion::translate(Iova input, Access, IommuIndex index, MemTxAttrs attrs,
                                         Intent) const {
-  EpochDomain::Guard guard(hub().epochs());
+  EpochDomain::Guard guard(epochs_);
   const u64 address = input.value;
   const Endpoint* e = find(index);
   if (!e) {
@@ -140,14 +140,14 @@ void VirtioIommuRegion::set_fault_sink(std::function<void(const Fault&)> sink) {
 }
 
 std::string VirtioIommuRegion::refuse_events(IommuIndex index, IommuEvents wanted) const {
-  EpochDomain::Guard guard(hub().epochs());
+  EpochDomain::Guard guard(epochs_);
   if (!includes(wanted, IommuEvents::Map) || find(index)) return {};
   return name() + " has no such endpoint: nothing can be mapped for it";
 }
 
 void VirtioIommuRegion::replay(IommuIndex index,
                                const std::function<void(const IommuMapped&)>& deliver) const {
-  EpochDomain::Guard guard(hub().epochs());
+  EpochDomain::Guard guard(epochs_);
   if (const Endpoint* e = find(index)) for_each_reachable(*e, deliver);
 }
 
@@ -157,7 +157,7 @@ void VirtioIommuRegion::between_commits(const std::function<void()>& body) const
 }
 
 std::optional<std::vector<VirtioIommuRegion::Reserved>> VirtioIommuRegion::properties(u32 endpoint) const {
-  EpochDomain::Guard guard(hub().epochs());
+  EpochDomain::Guard guard(epochs_);
   if (const Endpoint* e = directory().find(endpoint)) return e->reserved;
   return {};
 }
@@ -199,7 +199,7 @@ size_t VirtioIommuRegion::mapping_count() const {
 }
 
 std::string VirtioIommuRegion::explain(u64 address, MemTxAttrs attrs, Access access) const {
-  EpochDomain::Guard guard(hub().epochs());
+  EpochDomain::Guard guard(epochs_);
   IommuIndex index = index_for(attrs);
   IommuEntry entry = translate(Iova{address}, access, index, attrs, Intent::Debug);
   char text[256];

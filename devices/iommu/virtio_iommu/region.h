@@ -146,6 +146,9 @@ class VirtioIommuRegion final : public IommuRegion {
 
   AddressSpace& downstream_;
   const VirtioIommuConfig config_;
+  // Not the hub's: there, what is replaced would wait for a safe point of every PE, and a PE that sends
+  // requests in a loop may not come to one for long.
+  mutable EpochDomain epochs_;
   PageSizeMask page_sizes_;
   std::atomic<const Directory*> directory_;
   std::atomic<bool> bypass_;
