@@ -68,7 +68,7 @@ std::string trace_help() {
   std::string text;
   for (const TraceEvent* e : trace_events()) {
     std::string name{e->name()};
-    name.resize(std::max<size_t>(32, name.size() + 1), ' ');
+    if (!e->format().empty()) name.resize(std::max<size_t>(32, name.size() + 1), ' ');
     text += name + std::string{e->format()} + "\n";
   }
   return text;

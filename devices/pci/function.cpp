@@ -28,10 +28,9 @@ constexpr ConfigField kExpressFields[] = {
 };
 constexpr u16 kExpressSize = 0x3c;
 
-Trace<const char*, u16, u64, unsigned, u64> trace_read{
-    "pci_cfg_read", "dev={} requester={:#x} offset={:#x} size={} value={:#x}"};
-Trace<const char*, u16, u64, unsigned, u64> trace_write{
-    "pci_cfg_write", "dev={} requester={:#x} offset={:#x} size={} value={:#x}"};
+using ConfigTrace = Trace<unsigned, unsigned, u64, unsigned, u64, const char*>;
+ConfigTrace trace_read{"pci_cfg_read", "dev=00:{:02x}.{} offset={:#x} size={} value={:#x} name={}"};
+ConfigTrace trace_write{"pci_cfg_write", "dev=00:{:02x}.{} offset={:#x} size={} value={:#x} name={}"};
 
 }  // namespace
 
@@ -43,16 +42,21 @@ class PciFunction::ConfigPort final : public MmioDevice {
     bool peek = attrs.initiator.kind == Initiator::Kind::Debugger;
     const ConfigSpace& config = function_.config_;
     value = peek ? config.get(u16(offset), size) : config.read(u16(offset), size);
-    if (!peek) trace_read(function_.name_.c_str(), function_.devfn(), offset, size, value);
+    if (!peek) trace(trace_read, offset, size, value);
     return MemTxResult::ok();
   }
   MemTxResult write(u64 offset, unsigned size, u64 value, MemTxAttrs) override {
-    trace_write(function_.name_.c_str(), function_.devfn(), offset, size, value);
+    trace(trace_write, offset, size, value);
     function_.write_config(u16(offset), size, u32(value));
     return MemTxResult::ok();
   }
 
  private:
+  void trace(const ConfigTrace& event, u64 offset, unsigned size, u64 value) const {
+    const u8 devfn = function_.devfn();
+    event(pci::device_of(devfn), pci::function_of(devfn), offset, size, value, function_.name_.c_str());
+  }
+
   PciFunction& function_;
 };
 

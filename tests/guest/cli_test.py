@@ -347,7 +347,7 @@ class Information(Case):
         for arguments, text in ((["-M", "help"], "virt"), (["-machine", "virt,help"], "gic-version"),
                                 (["-cpu", "help"], "cortex-a76"), (["-device", "help"], "virtio-blk-device"),
                                 (["-device", "virtio-blk-device,help"], "drive"), (["-d", "help"], "out_asm"),
-                                (["-trace", "help"], "smmuv3_cmdq_tlbi_nh "),
+                                (["-trace", "help"], "smmuv3_cmdq_tlbi_nsnh\n"),
                                 (["-d", "trace:help"], "gicv3_its_cmd_mapti "), (["-d", "help"], "trace:PATTERN"),
                                 (["--help"], "-kernel"), (["--help-exit"], "124"), (["--version"], "Sluice")):
             done = self.run_sluice(*arguments)

@@ -49,6 +49,7 @@ Trace<Costly> trace_costly{"test_costly", "{}"};
 TEST(Trace, EventsListThemselvesInTheOrderOfTheirNames) {
   EXPECT_EQ(names("test_*"), (Lines{"test_bare", "test_costly", "test_one", "test_two"}));
   EXPECT_NE(trace_help().find("test_one                        number={} addr={:#x}\n"), std::string::npos);
+  EXPECT_NE(trace_help().find("test_bare\n"), std::string::npos);
 }
 
 TEST(Trace, NamesAreUniqueAndMadeOfLowerCaseWords) {
