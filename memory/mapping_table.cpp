@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <mutex>
 #include <span>
 #include <utility>
 
@@ -49,69 +48,39 @@ struct MappingTable::Leaf {
       entries[count++] = m;
     }
   }
-};
-
-// Leaves to be used again: every change needs one, and the host's allocator gives batches of them back to the
-// kernel, which clears them anew. Any thread.
-class MappingTable::Spares {
- public:
-  std::unique_ptr<Leaf> make(std::initializer_list<std::span<const Mapping>> parts) {
-    std::unique_ptr<Leaf> leaf = take();
+  static std::unique_ptr<Leaf> of(std::initializer_list<std::span<const Mapping>> parts) {
+    std::unique_ptr<Leaf> leaf{new Leaf};
     leaf->count = 0;
     for (std::span<const Mapping> part : parts) leaf->append(part);
     return leaf;
   }
-  void give_back(std::vector<std::unique_ptr<Leaf>>& leaves) {
-    std::lock_guard lock{mutex_};
-    for (; !leaves.empty() && free_.size() < kMost; leaves.pop_back())
-      free_.push_back(std::move(leaves.back()));
-  }
-
- private:
-  static constexpr size_t kMost = 4 * kGarbageLimit;
-  std::unique_ptr<Leaf> take() {
-    std::lock_guard lock{mutex_};
-    if (free_.empty()) return std::unique_ptr<Leaf>{new Leaf};
-    std::unique_ptr<Leaf> leaf = std::move(free_.back());
-    free_.pop_back();
-    return leaf;
-  }
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Leaf>> free_;
 };
 
 // Leaf i holds the mappings that begin in [firsts[i], firsts[i + 1]); firsts[0] is 0. The last of them may
 // reach beyond firsts[i + 1].
 struct MappingTable::Root {
-  explicit Root(size_t n) : firsts(n), leaves(new std::atomic<Leaf*>[n]) {}
+  explicit Root(size_t n) : firsts(n), leaves(new std::atomic<const Leaf*>[n]) {}
   size_t size() const { return firsts.size(); }
-  Leaf* node(size_t i) const { return leaves[i].load(std::memory_order_seq_cst); }
-  const Leaf& leaf(size_t i) const { return *node(i); }
-  void set(size_t i, u64 first, Leaf* leaf) {
+  const Leaf& leaf(size_t i) const { return *leaves[i].load(std::memory_order_seq_cst); }
+  void set(size_t i, u64 first, const Leaf* leaf) {
     firsts[i] = first;
     leaves[i].store(leaf, std::memory_order_relaxed);
   }
   std::vector<u64> firsts;
-  std::unique_ptr<std::atomic<Leaf*>[]> leaves;
+  std::unique_ptr<std::atomic<const Leaf*>[]> leaves;
 };
 
 struct MappingTable::Garbage {
-  explicit Garbage(std::shared_ptr<Spares> to) : spares(std::move(to)) {}
-  ~Garbage() { spares->give_back(leaves); }
-  const std::shared_ptr<Spares> spares;
-  std::vector<std::unique_ptr<Leaf>> leaves;
+  std::vector<std::unique_ptr<const Leaf>> leaves;
   std::vector<std::unique_ptr<const Root>> roots;
 };
 
 MappingTable::MappingTable(EpochDomain& epochs)
-    : epochs_(epochs),
-      root_(new Root(0)),
-      spares_(std::make_shared<Spares>()),
-      garbage_(std::make_shared<Garbage>(spares_)) {}
+    : epochs_(epochs), root_(new Root(0)), garbage_(std::make_shared<Garbage>()) {}
 
 MappingTable::~MappingTable() {
   std::unique_ptr<Root> root{root_.load()};
-  for (size_t i = 0; i < root->size(); i++) delete root->node(i);
+  for (size_t i = 0; i < root->size(); i++) delete &root->leaf(i);
 }
 
 // The root is not empty.
@@ -179,7 +148,7 @@ void MappingTable::swap_root(std::unique_ptr<Root> root) {
 
 void MappingTable::release_garbage() {
   if (garbage_->leaves.empty() && garbage_->roots.empty()) return;
-  epochs_.retire(std::exchange(garbage_, std::make_shared<Garbage>(spares_)));
+  epochs_.retire(std::exchange(garbage_, std::make_shared<Garbage>()));
 }
 
 void MappingTable::replace(size_t from, size_t to, std::vector<Mapping> entries, size_t first) {
@@ -189,19 +158,19 @@ void MappingTable::replace(size_t from, size_t to, std::vector<Mapping> entries,
   std::span<const Mapping> rest = entries;
   for (size_t left = pieces; left; left--) {
     size_t n = first && left == pieces ? first : (rest.size() + left - 1) / left;
-    leaves.push_back(spares_->make({rest.first(n)}));
+    leaves.push_back(Leaf::of({rest.first(n)}));
     rest = rest.subspan(n);
   }
   auto root = std::make_unique<Root>(old.size() - (to - from) + leaves.size());
   size_t out = 0;
-  for (size_t i = 0; i < from; i++) root->set(out++, old.firsts[i], old.node(i));
+  for (size_t i = 0; i < from; i++) root->set(out++, old.firsts[i], &old.leaf(i));
   for (auto& leaf : leaves) {
-    Leaf* raw = leaf.release();
+    const Leaf* raw = leaf.release();
     root->set(out++, raw->entries[0].input.first, raw);
   }
-  for (size_t i = to; i < old.size(); i++) root->set(out++, old.firsts[i], old.node(i));
+  for (size_t i = to; i < old.size(); i++) root->set(out++, old.firsts[i], &old.leaf(i));
   if (out) root->firsts[0] = 0;
-  for (size_t i = from; i < to; i++) garbage_->leaves.emplace_back(old.node(i));
+  for (size_t i = from; i < to; i++) garbage_->leaves.emplace_back(&old.leaf(i));
   swap_root(std::move(root));
   if (garbage_->leaves.size() >= kGarbageLimit) release_garbage();
 }
@@ -223,7 +192,7 @@ bool MappingTable::insert(const Mapping& mapping) {
     entries.insert(entries.begin() + std::ptrdiff_t(before), mapping);
     return replace(at, at + 1, std::move(entries), first), true;
   }
-  swap_leaf(root, at, spares_->make({all.first(before), {&mapping, 1}, all.subspan(before)}));
+  swap_leaf(root, at, Leaf::of({all.first(before), {&mapping, 1}, all.subspan(before)}));
   return true;
 }
 
@@ -258,7 +227,7 @@ void MappingTable::merge(size_t from, size_t to, std::span<const Mapping> head,
   const size_t kept = head.size() + tail.size();
   auto absorbs = [&](size_t leaf) { return root.leaf(leaf).count + kept <= kCapacity / 2; };
   const bool left = from > 0 && absorbs(from - 1), right = !left && to < root.size() && absorbs(to);
-  if (to - from == 1 && kept && !left && !right) return swap_leaf(root, from, spares_->make({head, tail}));
+  if (to - from == 1 && kept && !left && !right) return swap_leaf(root, from, Leaf::of({head, tail}));
   std::span<const Mapping> joined = left    ? root.leaf(from - 1).all()
                                     : right ? root.leaf(to).all()
                                             : head.first(0);

@@ -69,7 +69,6 @@ class MappingTable {
   Erased erase(InclusiveRange range);
 
  private:
-  class Spares;
   struct Garbage;  // old nodes: given back to the host in batches, when nobody can read them any more
   void release_garbage();
   bool cuts(const Mapping& first, InclusiveRange range) const;
@@ -83,7 +82,6 @@ class MappingTable {
   EpochDomain& epochs_;
   std::atomic<Root*> root_;
   std::atomic<size_t> size_{0};
-  const std::shared_ptr<Spares> spares_;
   std::shared_ptr<Garbage> garbage_;
 };
 
