@@ -135,9 +135,15 @@ void OptionParser::icount(const std::string& a) {
 void OptionParser::global(const std::string& a) {
   size_t equals = a.find('=');
   std::string key = a.substr(0, equals), value = equals == a.npos ? "" : a.substr(equals + 1);
+  constexpr std::string_view kSmmu = "arm-smmuv3.";
+  if (key.starts_with(kSmmu)) {
+    options_.smmu_properties.emplace_back(key.substr(kSmmu.size()), value);
+    return;
+  }
   if (key != "virtio-mmio.force-legacy")
-    throw ConfigError::usage("-global: '" + key +
-                             "' is not a property here (virtio-mmio.force-legacy=on|off is)");
+    throw ConfigError::usage(
+        "-global: '" + key +
+        "' is not a property here (virtio-mmio.force-legacy=on|off and arm-smmuv3.* are)");
   auto legacy = parse_bool(value);
   if (!legacy) throw ConfigError::usage("-global: " + key + " expects 'on' or 'off'");
   options_.virtio_mmio_legacy = *legacy;

@@ -39,7 +39,7 @@ constexpr OptionRow kOptions[] = {
     {"icount", "shift=N[,align=off][,sleep=off]", &OptionParser::icount,
      "deterministic: each instruction takes 2^N ns of guest time"},
     {"global", "DRIVER.PROP=VALUE", &OptionParser::global,
-     "default of a device property (virtio-mmio.force-legacy)"},
+     "default of a device property (virtio-mmio.force-legacy, arm-smmuv3.*)"},
     {"rtc", "base=utc", &OptionParser::rtc, "start of the real-time clock"},
 
     {nullptr, nullptr, nullptr, "Software"},

@@ -75,7 +75,8 @@ struct Options {
   std::vector<std::string> drive_order;
   std::map<std::string, NetdevOptions> netdevs;
   std::vector<DeviceOptions> devices;
-  bool virtio_mmio_legacy = true;  // -global virtio-mmio.force-legacy
+  bool virtio_mmio_legacy = true;                                    // -global virtio-mmio.force-legacy
+  std::vector<std::pair<std::string, std::string>> smmu_properties;  // -global arm-smmuv3.NAME=VALUE
 
   SemihostingOptions semihosting;
   std::optional<unsigned> icount_shift;

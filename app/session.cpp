@@ -140,6 +140,8 @@ void Session::make_board() {
       options_.accelerator == Accelerator::Jit ? tcg::Vcpu::Accel::Jit : tcg::Vcpu::Accel::Interpreter;
   config.group.translator.icount = options_.icount_shift.has_value();
   config.gates = choices.gates;
+  for (const auto& [name, value] : options_.smmu_properties)
+    set_smmu_property(config.gates.smmu, name, value);
   choose_gates(config.gates, options_);
   config.semihosting = semihosting_.get();
   config.rtc_start = rtc_start_;

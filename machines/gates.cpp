@@ -33,6 +33,36 @@ u64 frame_size(GateKind kind) {
 
 }  // namespace
 
+void set_smmu_property(Smmuv3Config& config, const std::string& name, const std::string& value) {
+  struct Choice {
+    std::string_view property, value;
+    std::function<void()> set;
+  };
+  using Stages = Smmuv3Config::Stages;
+  std::vector<Choice> choices = {{"stage", "1", [&] { config.stages = Stages::One; }},
+                                 {"stage", "2", [&] { config.stages = Stages::Two; }},
+                                 {"stage", "nested", [&] { config.stages = Stages::Nested; }},
+                                 {"msi", "on", [&] { config.msi = true; }},
+                                 {"msi", "off", [&] { config.msi = false; }}};
+  static constexpr std::string_view kSizes[] = {"32", "36", "40", "42", "44", "48"};
+  static constexpr std::string_view kSubstreams[] = {"0", "1", "4", "8", "16", "20"};
+  for (std::string_view bits : kSizes)
+    choices.push_back({"oas", bits, [&config, &value] { config.oas_bits = unsigned(std::stoul(value)); }});
+  for (std::string_view bits : kSubstreams)
+    choices.push_back(
+        {"ssidsize", bits, [&config, &value] { config.ssid_bits = unsigned(std::stoul(value)); }});
+  std::string allowed;
+  for (const Choice& c : choices) {
+    if (c.property != name) continue;
+    if (c.value == value) return c.set();
+    allowed += (allowed.empty() ? "" : ", ") + std::string{c.value};
+  }
+  const std::string option = "-global: arm-smmuv3." + name;
+  if (allowed.empty())
+    throw ConfigError::usage(option + " is not a property (stage, oas, ssidsize, msi are)");
+  throw ConfigError::usage(option + "=" + value + ": expects one of " + allowed);
+}
+
 std::vector<GateKind> parse_gates(const std::string& option, std::string_view text) {
   std::vector<GateKind> gates;
   if (text == "none") return gates;
@@ -86,7 +116,9 @@ Gates::Gate& Gates::note(GateKind kind, GatePath path, const Slot& slot) {
 
 // Each has a number of its own, so that a protection controller's record says who it was.
 DmaPort Gates::port() const {
-  return {board_.system, MemTxAttrs::device(u16(board_.first_initiator + gates_.size()), 0)};
+  constexpr u32 kFirstRequester = 0xff00;  // of a bus without functions: DeviceIDs of their own at an ITS
+  const u32 n = u32(gates_.size());
+  return {board_.system, MemTxAttrs::device(u16(board_.first_initiator + n), kFirstRequester + n)};
 }
 
 std::shared_ptr<Region> Gates::add_smmu(std::shared_ptr<Region> behind, GatePath path) {

@@ -42,6 +42,8 @@ struct GateChoices {
     return mpc || in(pe) || in(dma);
   }
 };
+// A property of every SMMU: stage=1|2|nested, oas=BITS, ssidsize=BITS, msi=on|off. Throws ConfigError.
+void set_smmu_property(Smmuv3Config& config, const std::string& name, const std::string& value);
 // "smmuv3+mpc": gates by name, from the initiator on. Throws ConfigError.
 std::vector<GateKind> parse_gates(const std::string& option, std::string_view text);
 

@@ -38,7 +38,7 @@ class Gates(unittest.TestCase):
     def tearDownClass(cls):
         cls.folder.cleanup()
 
-    def guest(self, fetch, machine, append="", terminal=False):
+    def guest(self, fetch, machine, append="", terminal=False, options=()):
         try:
             kernel, initrd = fetch(BUILD, os.path.join(self.folder.name, fetch.__name__))
         except debian.Missing as e:
@@ -46,7 +46,8 @@ class Gates(unittest.TestCase):
         return Machine(SLUICE, "-M", machine, "-cpu", "max", "-smp", "2", "-m", "1G", "-kernel", kernel,
                        "-initrd", initrd, "-append", f"{COMMAND_LINE} {append}", "-nographic", "-no-reboot",
                        "-drive", f"file={self.disk},format=raw,if=none,id=d,readonly=on",
-                       "-device", "virtio-blk-pci,drive=d,addr=3,iommu_platform=on", terminal=terminal)
+                       "-device", "virtio-blk-pci,drive=d,addr=3,iommu_platform=on", *options,
+                       terminal=terminal)
 
     def start(self, m):
         shell = Shell(m, 120)
@@ -89,6 +90,15 @@ class Gates(unittest.TestCase):
             self.assertEqual(shell.output("dmesg -r | grep arm-smmu-v3 | grep -vc '^<6>' || true"), "0")
             self.assertGreaterEqual(int(shell.output("dmesg | grep -c arm-smmu-v3")), 3)
             self.finish(m, shell)
+
+    def test_smmu_with_other_properties(self):
+        for properties in ("stage=1", "stage=2", "msi=on", "ssidsize=16", "oas=36"):
+            with self.subTest(properties=properties):
+                with self.guest(debian.make_initrd, "virt,iommu=smmuv3",
+                                options=("-global", "arm-smmuv3." + properties)) as m:
+                    shell = self.start(m)
+                    self.read_disk(shell)
+                    self.finish(m, shell)
 
     def test_unbinding_the_driver_leaves_no_mapping(self):
         for append in ("", "iommu.strict=0"):

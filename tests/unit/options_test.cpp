@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "machines/config_error.h"
+#include "machines/gates.h"
+
 namespace sluice {
 namespace {
 
@@ -170,6 +173,17 @@ TEST(Options, DrivesAndDevices) {
   EXPECT_TRUE(has(bad({"-device", "virtio-blk-devise"}), "did you mean 'virtio-blk-device'?"));
   EXPECT_TRUE(has(bad({"-device", "virtio-blk-device,drvie=x"}), "did you mean 'drive'?"));
   EXPECT_TRUE(has(bad({"-netdev", "user,id=n"}), "user networking is not available"));
+}
+
+TEST(Options, GlobalPropertiesOfSmmus) {
+  Options o = good({"-global", "arm-smmuv3.stage=2", "-global", "arm-smmuv3.msi=on"});
+  Smmuv3Config config;
+  for (const auto& [name, value] : o.smmu_properties) set_smmu_property(config, name, value);
+  EXPECT_EQ(config.stages, Smmuv3Config::Stages::Two);
+  EXPECT_TRUE(config.msi);
+  EXPECT_THROW(set_smmu_property(config, "stage", "3"), ConfigError);
+  EXPECT_THROW(set_smmu_property(config, "nosuch", "on"), ConfigError);
+  EXPECT_TRUE(has(bad({"-global", "edu.x=1"}), "not a property"));
 }
 
 TEST(Options, IcountAsZephyrGivesIt) {
