@@ -28,11 +28,14 @@ class Gates(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         seed = random.SystemRandom().randrange(1 << 32)
         print(f"disk contents: seed {seed}", flush=True)
-        contents = random.Random(seed).randbytes(DISK_BYTES)
+        generator, digest = random.Random(seed), hashlib.sha256()
         cls.disk = os.path.join(cls.folder.name, "disk.img")
         with open(cls.disk, "wb") as f:
-            f.write(contents)
-        cls.sha256 = hashlib.sha256(contents).hexdigest()
+            for _ in range(DISK_BYTES >> 20):
+                piece = generator.randbytes(1 << 20)
+                f.write(piece)
+                digest.update(piece)
+        cls.sha256 = digest.hexdigest()
 
     @classmethod
     def tearDownClass(cls):
