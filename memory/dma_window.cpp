@@ -6,14 +6,15 @@
 namespace sluice {
 namespace {
 
-// One access where the host can do it in one: the other side may look at the same moment.
+// One access where the host can do it in one: the other side may look at the same moment. Ordered as the
+// transactions of an AddressSpace are.
 template <class T>
 u64 load_single(const std::byte* at) {
-  return __atomic_load_n(reinterpret_cast<const T*>(at), __ATOMIC_RELAXED);
+  return __atomic_load_n(reinterpret_cast<const T*>(at), __ATOMIC_ACQUIRE);
 }
 template <class T>
 void store_single(std::byte* at, u64 value) {
-  __atomic_store_n(reinterpret_cast<T*>(at), T(value), __ATOMIC_RELAXED);
+  __atomic_store_n(reinterpret_cast<T*>(at), T(value), __ATOMIC_RELEASE);
 }
 
 u64 load_host(const std::byte* at, unsigned size) {

@@ -35,14 +35,19 @@ class GuestMemory {
   Topology& topology() { return topology_; }
   AddressSpace& space() { return space_; }
   u8* at(u64 address) { return ram_->host() + (address - kRamBase); }
+  // As a PE accesses rings that a device on another thread looks at: in one piece, in order.
   template <class T>
   T get(u64 address) {
+    if (address % sizeof(T) == 0)
+      return std::atomic_ref(*reinterpret_cast<T*>(at(address))).load(std::memory_order_acquire);
     T value;
     std::memcpy(&value, at(address), sizeof value);
     return value;
   }
   template <class T>
   void put(u64 address, T value) {
+    if (address % sizeof(T) == 0)
+      return std::atomic_ref(*reinterpret_cast<T*>(at(address))).store(value, std::memory_order_release);
     std::memcpy(at(address), &value, sizeof value);
   }
   void put_bytes(u64 address, const Bytes& bytes) { std::memcpy(at(address), bytes.data(), bytes.size()); }
