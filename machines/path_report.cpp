@@ -2,30 +2,13 @@
 #include "machines/path_report.h"
 
 #include <cinttypes>
-#include <cstdarg>
 #include <cstdio>
 
+#include "memory/report_text.h"
 #include "memory/translate.h"
 
 namespace sluice {
 namespace {
-
-[[gnu::format(printf, 2, 3)]] void append(std::string& to, const char* format, ...) {
-  char line[320];
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(line, sizeof line, format, arguments);
-  va_end(arguments);
-  to += line;
-}
-
-std::string rights_text(Access a) {
-  std::string s = "---";
-  if (allows(a, Access::Read)) s[0] = 'r';
-  if (allows(a, Access::Write)) s[1] = 'w';
-  if (allows(a, Access::Execute)) s[2] = 'x';
-  return s;
-}
 
 const char* name_of(PaSpace space) {
   constexpr const char* kNames[] = {"Secure", "Non-secure", "Root", "Realm"};

@@ -1,36 +1,17 @@
 // `info tlb` and `info mem`.
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 
 #include "cpu/translation/inside.h"
+#include "memory/report_text.h"
 
 namespace sluice::cpu {
 namespace {
-
-// "rwx", "r--", ...
-std::string rights_text(Access a) {
-  std::string s = "---";
-  if (allows(a, Access::Read)) s[0] = 'r';
-  if (allows(a, Access::Write)) s[1] = 'w';
-  if (allows(a, Access::Execute)) s[2] = 'x';
-  return s;
-}
 
 std::string size_text(u64 bytes) {
   const char* units[] = {"", "K", "M", "G", "T"};
   unsigned n = 0;
   while (n < 4 && bytes && bytes % 1024 == 0) bytes /= 1024, n++;
   return std::to_string(bytes) + units[n];
-}
-
-[[gnu::format(printf, 2, 3)]] void append(std::string& to, const char* format, ...) {
-  char line[256];
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(line, sizeof line, format, arguments);
-  va_end(arguments);
-  to += line;
 }
 
 unsigned long long ull(u64 v) { return v; }

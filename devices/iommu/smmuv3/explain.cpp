@@ -96,13 +96,12 @@ std::string Smmuv3::report() const {
       : c.aborts ? "disabled: aborts"
                  : "disabled: bypass",
       config_.stage1() ? "yes" : "no", config_.stage2() ? "yes" : "no", config_.oas_bits);
-  static constexpr const char* kWorlds[] = {"EL1", "EL1 stage 2", "EL2", "EL2-E2H"};
   for (const StreamContext& s : streams()) {
     add("  stream 0x%x", s.id.stream);
     if (s.id.substream_valid) add(" substream 0x%x", s.id.substream);
     add(": %s, world %s, VMID %u, ASID %u\n",
-        s.stage1 ? (s.stage2 ? "nested" : "stage 1") : (s.stage2 ? "stage 2" : "bypass"),
-        kWorlds[unsigned(s.world)], s.vmid, s.asid);
+        s.stage1 ? (s.stage2 ? "nested" : "stage 1") : (s.stage2 ? "stage 2" : "bypass"), name_of(s.world),
+        s.vmid, s.asid);
   }
   add("  IOTLB: %llu entries, %llu hits, %llu misses, %llu fills, %llu evicted\n", Number(iotlb_entries()),
       Number(c.iotlb_hits), Number(c.iotlb_misses), Number(c.fills), Number(c.evicted));

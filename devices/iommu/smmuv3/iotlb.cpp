@@ -1,8 +1,7 @@
 #include "devices/iommu/smmuv3/iotlb.h"
 
-#include <cstdio>
-
 #include "base/trace.h"
+#include "memory/report_text.h"
 
 namespace sluice::smmuv3 {
 namespace {
@@ -110,20 +109,20 @@ size_t Iotlb::remove_range_all_asids(World world, u16 vmid, const AddressScope& 
   });
 }
 
+const char* name_of(World world) {
+  static constexpr const char* kNames[] = {"EL1", "EL1 stage 2", "EL2", "EL2-E2H"};
+  return kNames[unsigned(world) & 3];
+}
+
 std::string Iotlb::describe(size_t limit) const {
   std::string text;
   size_t shown = 0;
   cache_.for_each([&](EntryId, const CacheEntry& e) {
     if (shown++ >= limit) return;
-    static constexpr const char* kWorlds[] = {"EL1", "EL1 stage 2", "EL2", "EL2-E2H"};
-    char line[200];
-    std::snprintf(line, sizeof line, "  %016llx-%016llx -> %012llx  %s VMID %u ASID %u%s level %u %c%c%c\n",
-                  static_cast<unsigned long long>(e.input.first),
-                  static_cast<unsigned long long>(e.input.last), static_cast<unsigned long long>(e.output),
-                  kWorlds[e.scope.world & 3], e.scope.vmid, e.scope.asid, e.scope.global ? " global" : "",
-                  unsigned(e.level), allows(e.rights, Access::Read) ? 'r' : '-',
-                  allows(e.rights, Access::Write) ? 'w' : '-', allows(e.rights, Access::Execute) ? 'x' : '-');
-    text += line;
+    auto number = [](u64 value) { return static_cast<unsigned long long>(value); };
+    append(text, "  %016llx-%016llx -> %012llx  %s VMID %u ASID %u%s level %u %s\n", number(e.input.first),
+           number(e.input.last), number(e.output), name_of(World(e.scope.world)), e.scope.vmid, e.scope.asid,
+           e.scope.global ? " global" : "", unsigned(e.level), rights_text(e.rights).c_str());
   });
   if (shown > limit) text += "  ... " + std::to_string(shown - limit) + " more\n";
   return text + "  " + std::to_string(shown) + " entries\n";

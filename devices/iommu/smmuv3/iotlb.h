@@ -12,6 +12,9 @@ struct AddressScope {
   i8 level = -1;       // CMD_TLBI_*.TTL, -1: any
 };
 
+// For people.
+const char* name_of(World world);
+
 class Iotlb {
  public:
   Iotlb(TranslationCache::Policy policy, u32 entries);
