@@ -10,7 +10,7 @@ GenericTimer::GenericTimer(Clock& clock, IrqLine output)
 u64 GenericTimer::ctl() {
   std::lock_guard lock{mutex_};
   // ISTATUS is 0 while the timer is disabled (its value is then UNKNOWN).
-  bool status = (ctl_ & kEnable) && condition_met();
+  bool status = (ctl_ & kEnable) && condition_met(counter());
   return ctl_ | (status ? kIstatus : 0);
 }
 
@@ -62,14 +62,16 @@ void GenericTimer::reset() {
 // I/O thread that sees the deadline pass) must not drive the line in the wrong order. The receiver of the
 // line is downstream and takes only its own lock.
 void GenericTimer::update() {
+  // The counter is read once: a condition that is met between two readings would be seen by neither.
   std::lock_guard lock{mutex_};
+  u64 now = counter();
   bool enabled = ctl_ & kEnable;
-  bool met = enabled && condition_met();
+  bool met = enabled && condition_met(now);
   bool level = met && !(ctl_ & kImask);
   if (enabled && !met && !(ctl_ & kImask)) {
     // The counter is 60 bits of nanoseconds away from overflow: a deadline beyond that never comes.
-    u64 wait_ticks = cval_ - counter();
-    u64 deadline_ticks = ticks_from_ns(clock_.now_ns()) + wait_ticks;
+    u64 wait_ticks = cval_ - now;
+    u64 deadline_ticks = now + offset_ + wait_ticks;
     bool reachable = deadline_ticks >= wait_ticks && deadline_ticks < Clock::kNever / kNsPerTick;
     if (reachable)
       timer_.arm(deadline_ticks * kNsPerTick);

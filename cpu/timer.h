@@ -33,7 +33,7 @@ class GenericTimer {
   static constexpr u64 kEnable = 1, kImask = 2, kIstatus = 4;
 
  private:
-  bool condition_met() const { return i64(counter() - cval_) >= 0; }
+  bool condition_met(u64 now) const { return i64(now - cval_) >= 0; }
   void update();
 
   Clock& clock_;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 namespace sluice::cpu {
 namespace {
 
@@ -77,6 +79,19 @@ TEST(GenericTimer, ComparisonIsSigned) {
   w.timer.write_cval(u64{1} << 62);  // very far away
   EXPECT_FALSE(w.level);
   EXPECT_EQ(w.clock.next_deadline_ns(), Clock::kNever);
+}
+
+// In real time the counter moves while CVAL is written. A timer that was set to the next tick has fired, or
+// will.
+TEST(GenericTimer, ADeadlineThatPassesWhileItIsSetIsNotMissed) {
+  Clock clock;
+  std::atomic<bool> level{false};
+  GenericTimer timer{clock, IrqLine{[&](bool l) { level = l; }}};
+  timer.write_ctl(1);
+  for (unsigned n = 0; n < 20'000; n++) {
+    timer.write_cval(timer.counter() + n % 8);
+    ASSERT_TRUE(level || clock.next_deadline_ns() != Clock::kNever) << n;
+  }
 }
 
 TEST(GenericTimer, ResetDisables) {
