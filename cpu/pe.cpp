@@ -473,6 +473,11 @@ void Pe::translate(tcg::ir::Block& block, const tcg::FetchTarget& from, unsigned
   if (Log::on(LogTopic::InAsm)) log_guest_code(block, code.host);
 }
 
+bool Pe::translate_region(tcg::ir::Block& region, const tcg::FetchTarget& from) noexcept {
+  const u64 in_page = region.pc & tcg::kSoftPageMask;
+  return a64::translate_region(region, *decoder_, model_.features, from.host - in_page);
+}
+
 // -d in_asm: all lines of a block in one piece, because other PEs translate too.
 void Pe::log_guest_code(const tcg::ir::Block& block, const u8* code) const {
   a64::Disassembler disassembler(*decoder_);

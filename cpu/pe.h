@@ -171,6 +171,7 @@ class Pe final : public tcg::Guest {
   // --- tcg::Guest ---
   tcg::FetchTarget fetch(u64 pc) noexcept override;
   void translate(tcg::ir::Block& block, const tcg::FetchTarget& from, unsigned max_insns) noexcept override;
+  bool translate_region(tcg::ir::Block& region, const tcg::FetchTarget& from) noexcept override;
   tcg::DataTarget access(u64 va, unsigned size, sluice::Access access, tcg::ir::MemOp op) noexcept override;
   bool alignment_fault(u64 va, Access access, tcg::ir::MemOp op) noexcept override;
   bool mmio_load(const tcg::DataTarget& target, u64 va, unsigned size, tcg::Vec& value) noexcept override;

@@ -45,6 +45,33 @@ void BlockCache::grow() {
     }
 }
 
+// `blocks` are those of its page.
+void BlockCache::take_out(std::vector<std::unique_ptr<TranslatedBlock>>& blocks, size_t i) {
+  TranslatedBlock* b = blocks[i].get();
+  TranslatedBlock** at = &buckets_[hash(b->ram, b->ram_offset, b->pc, b->mode) & (buckets_.size() - 1)];
+  while (*at != b) at = &(*at)->next_in_bucket;
+  *at = b->next_in_bucket;
+  b->removed = true;
+  removed_.push_back(std::move(blocks[i]));
+  blocks[i] = std::move(blocks.back());
+  blocks.pop_back();
+  count_--;
+}
+
+void BlockCache::remove(TranslatedBlock& block) {
+  u64 page = block.ram_offset >> kSoftPageBits;
+  auto found = pages_.find({block.ram, page});
+  auto& blocks = found->second;
+  for (size_t i = 0; i < blocks.size(); i++)
+    if (blocks[i].get() == &block) {
+      take_out(blocks, i);
+      break;
+    }
+  if (!blocks.empty()) return;
+  filter_[filter_index(block.ram, page)]--;
+  pages_.erase(found);
+}
+
 std::vector<TranslatedBlock*> BlockCache::remove_overlapping(GuestRam* ram, u64 offset, u64 length) {
   std::vector<TranslatedBlock*> gone;
   u64 last_page = (offset + length - 1) >> kSoftPageBits;
@@ -54,19 +81,12 @@ std::vector<TranslatedBlock*> BlockCache::remove_overlapping(GuestRam* ram, u64 
     auto& blocks = found->second;
     for (size_t i = 0; i < blocks.size();) {
       TranslatedBlock* b = blocks[i].get();
-      if (b->ram_offset >= offset + length || b->ram_offset + b->bytes <= offset) {
+      if (b->ram_offset - b->bytes_before >= offset + length || b->ram_offset + b->bytes <= offset) {
         i++;
         continue;
       }
-      TranslatedBlock** at = &buckets_[hash(b->ram, b->ram_offset, b->pc, b->mode) & (buckets_.size() - 1)];
-      while (*at != b) at = &(*at)->next_in_bucket;
-      *at = b->next_in_bucket;
-      b->removed = true;
       gone.push_back(b);
-      removed_.push_back(std::move(blocks[i]));
-      blocks[i] = std::move(blocks.back());
-      blocks.pop_back();
-      count_--;
+      take_out(blocks, i);
     }
     if (blocks.empty()) {
       filter_[filter_index(ram, page)]--;

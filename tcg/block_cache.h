@@ -22,6 +22,8 @@ struct ChainSite {
   u32 jump_offset = 0;      // of the jump's 32-bit displacement, from the start of the code arena
   u32 unlinked_offset = 0;  // where the jump goes when it is not linked, likewise
   TranslatedBlock* linked_to = nullptr;
+  i32 heat = 0;  // turns of the loop that this is the way back of, until it asks for a region
+  static constexpr u64 kHot = 1;  // bit of ExecState::link_site: it asks
 };
 
 struct TranslatedBlock {
@@ -31,8 +33,11 @@ struct TranslatedBlock {
   GuestRam* ram = nullptr;
   u64 ram_offset = 0;
   u32 bytes = 0;
+  u32 bytes_before = 0;  // of a region: code in front of pc that it covers as well
   u32 insns = 0;
-  bool removed = false;        // waits for BlockCache::release()
+  bool removed = false;  // waits for BlockCache::release()
+  bool is_region = false;
+  bool no_region = false;      // making a region from here has been tried in vain
   bool isolated = false;       // a sub-page translation: never chained, never in a jump cache
   const void* code = nullptr;  // JIT entry point
   std::vector<ir::Inst> ir;    // interpreter: the block itself
@@ -50,6 +55,8 @@ class BlockCache {
   // Blocks that overlap [offset, offset + length) of `ram`. They stay alive until release() (the one that
   // runs now may be among them) but are not found any more.
   std::vector<TranslatedBlock*> remove_overlapping(GuestRam* ram, u64 offset, u64 length);
+  // The same for one block.
+  void remove(TranslatedBlock& block);
   bool has_code_in_page(GuestRam* ram, u64 offset) const;
   // Frees removed blocks; only with no translated code running.
   void release() { removed_.clear(); }
@@ -72,6 +79,7 @@ class BlockCache {
     return (PageHash{}({ram, page}) >> 40) % kFilterSize;
   }
   void grow();
+  void take_out(std::vector<std::unique_ptr<TranslatedBlock>>& blocks, size_t i);
 
   std::vector<TranslatedBlock*> buckets_;
   std::unordered_map<PageKey, std::vector<std::unique_ptr<TranslatedBlock>>, PageHash> pages_;

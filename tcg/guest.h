@@ -56,6 +56,10 @@ class Guest {
   // Fills `block` (pc and mode set, empty) with at most max_insns guest instructions from `from`.
   virtual void translate(ir::Block& block, const FetchTarget& from, unsigned max_insns) noexcept = 0;
 
+  // Fills `region` (pc and mode set, empty) with the loops that go through pc, which `from` (whole_page) is
+  // for, inside its page. False: there are none that are worth it.
+  virtual bool translate_region(ir::Block& region, const FetchTarget& from) noexcept = 0;
+
   // Translates and checks [va, va + size), which lies within one 4 KiB page. `access` is Read, Write or
   // ReadWrite. Takes the exception on failure. Fills the soft TLB where the answer may be cached. Handles
   // watchpoints.

@@ -1,5 +1,6 @@
 #include "tcg/vcpu.h"
 
+#include <limits>
 #include <utility>
 
 #include "base/log.h"
@@ -11,7 +12,8 @@ Vcpu::Vcpu(Guest& guest, ExecState& state, const Options& options)
     : guest_(guest), state_(state), options_(options) {
   state_.vcpu = this;
   state_.guest = &guest;
-  if (options.accel == Accel::Jit) backend_ = make_jit(options.code_bytes, options.icount);
+  if (options.accel == Accel::Jit)
+    backend_ = make_jit({options.code_bytes, options.icount, options.loop_heat});
 }
 
 Vcpu::~Vcpu() { state_.vcpu = nullptr; }
@@ -25,15 +27,19 @@ void Vcpu::run() {
     }
     settle();
     const JumpCacheEntry& e = state_.jump_cache[jump_cache_index(state_.pc)];
-    if (const void* code = e.pc == state_.pc ? e.code : find_code()) enter(code);
+    if (const void* code = e.pc == state_.pc && !region_wanted_ ? e.code : find_code()) enter(code);
   }
   settle();
 }
 
 // Between blocks: links the exit that brought us here, frees what was dropped meanwhile.
 void Vcpu::settle() {
-  if (auto* site = reinterpret_cast<ChainSite*>(std::exchange(state_.link_site, 0));
-      site && !site->owner->removed) {
+  const u64 exit = std::exchange(state_.link_site, 0);
+  if (auto* site = reinterpret_cast<ChainSite*>(exit & ~ChainSite::kHot); site && !site->owner->removed) {
+    if (exit & ChainSite::kHot) {
+      site->heat = std::numeric_limits<i32>::max();  // asks once
+      region_wanted_ = site->target_pc == state_.pc && state_.mode == site->owner->fetch_mode;
+    }
     // The site's target is in the same page and mode, so the owner's fetch translation is the target's.
     const TranslatedBlock& from = *site->owner;
     if (!flush_wanted_ && !Log::on(LogTopic::Exec) && site->target_pc == state_.pc &&
@@ -60,6 +66,7 @@ const void* Vcpu::find_code() {
   counters_.lookups++;
   FetchTarget from = guest_.fetch(state_.pc);
   counters_.fetches++;
+  if (from.kind != FetchTarget::Kind::Host) region_wanted_ = false;
   if (from.kind == FetchTarget::Kind::Fault) {
     // Takes time too: virtual time must not stand still for a guest whose vectors cannot be fetched.
     if (options_.icount) state_.icount_left--;
@@ -69,7 +76,7 @@ const void* Vcpu::find_code() {
     run_uncached(from);
     return nullptr;
   }
-  TranslatedBlock* block = block_for(from);
+  TranslatedBlock* block = std::exchange(region_wanted_, false) ? region_for(from) : block_for(from);
   if (!block) return nullptr;
   const void* code = backend_ ? block->code : block;
   // With -d exec every block goes through the run loop, which logs it.
@@ -95,6 +102,11 @@ std::unique_ptr<TranslatedBlock> Vcpu::make_block(const FetchTarget& from) {
   guest_.translate(scratch_, from, kMaxInsnsPerBlock);
   counters_.blocks_translated++;
   counters_.insns_translated += scratch_.guest_insns;
+  finish_ir();
+  return describe_block(from);
+}
+
+void Vcpu::finish_ir() {
   if (Log::on(LogTopic::Op)) log_line(LogTopic::Op, "%s", ir::print(scratch_).c_str());
   optimise(scratch_, options_.passes);
   if (Log::on(LogTopic::OpOpt)) log_line(LogTopic::OpOpt, "%s", ir::print(scratch_).c_str());
@@ -104,6 +116,9 @@ std::unique_ptr<TranslatedBlock> Vcpu::make_block(const FetchTarget& from) {
     __builtin_trap();
   }
 #endif
+}
+
+std::unique_ptr<TranslatedBlock> Vcpu::describe_block(const FetchTarget& from) const {
   auto block = std::make_unique<TranslatedBlock>();
   block->pc = state_.pc;
   block->mode = from.mode;
@@ -111,6 +126,8 @@ std::unique_ptr<TranslatedBlock> Vcpu::make_block(const FetchTarget& from) {
   block->ram = from.ram;
   block->ram_offset = from.ram_offset;
   block->bytes = scratch_.guest_bytes;
+  block->bytes_before = scratch_.guest_bytes_before;
+  block->is_region = scratch_.is_region;
   block->insns = scratch_.guest_insns;
   block->isolated = !from.whole_page;
   return block;
@@ -127,6 +144,29 @@ TranslatedBlock* Vcpu::translate(const FetchTarget& from) {
     log_line(LogTopic::OutAsm, "%s", backend_->disassemble_latest().c_str());
   }
   return blocks_.insert(std::move(block));
+}
+
+// The loop at state_.pc has become hot: a region takes the place of its block. Where that cannot be, the
+// block stays.
+TranslatedBlock* Vcpu::region_for(const FetchTarget& from) {
+  TranslatedBlock* block = block_for(from);
+  if (!block || block->is_region || block->no_region || block->isolated || !backend_) return block;
+  block->no_region = true;
+  scratch_.clear();
+  scratch_.pc = state_.pc;
+  scratch_.mode = from.mode;
+  if (!guest_.translate_region(scratch_, from)) return block;
+  finish_ir();
+  std::unique_ptr<TranslatedBlock> region = describe_block(from);
+  if (!backend_->compile(scratch_, *region)) {
+    flush_wanted_ = true;
+    return nullptr;
+  }
+  if (Log::on(LogTopic::OutAsm)) log_line(LogTopic::OutAsm, "%s", backend_->disassemble_latest().c_str());
+  counters_.regions++;
+  blocks_.remove(*block);
+  unlink(*block);
+  return blocks_.insert(std::move(region));
 }
 
 void Vcpu::run_uncached(const FetchTarget& from) {
@@ -168,7 +208,11 @@ void Vcpu::unlink(TranslatedBlock& block) {
 
 void Vcpu::invalidate_code(GuestRam& ram, u64 offset, u64 length) {
   if (length == 0) return;
-  for (TranslatedBlock* block : blocks_.remove_overlapping(&ram, offset, length)) unlink(*block);
+  for (TranslatedBlock* block : blocks_.remove_overlapping(&ram, offset, length)) {
+    unlink(*block);
+    // It may be running, and go round in itself for long.
+    if (block->is_region) state_.attention.store(1, std::memory_order_relaxed);
+  }
 }
 
 void Vcpu::flush_all_code() {

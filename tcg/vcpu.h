@@ -19,9 +19,11 @@ class Vcpu {
     bool icount = false;
     PassSet passes = PassSet::all();
     size_t code_bytes = size_t{64} << 20;  // of the JIT's code arena; when it is full, everything is dropped
+    u32 loop_heat = 1024;                  // turns of a loop until it is translated as a region; 0: never
   };
   struct Counters {
-    u64 blocks_translated = 0, insns_translated = 0, lookups = 0, fetches = 0, links = 0, code_flushes = 0;
+    u64 blocks_translated = 0, insns_translated = 0, lookups = 0, fetches = 0, links = 0, code_flushes = 0,
+        regions = 0;
   };
   static constexpr unsigned kMaxInsnsPerBlock = 128;
 
@@ -52,8 +54,11 @@ class Vcpu {
  private:
   const void* find_code();
   TranslatedBlock* block_for(const FetchTarget& from);
+  TranslatedBlock* region_for(const FetchTarget& from);
+  void finish_ir();
   TranslatedBlock* translate(const FetchTarget& from);
   std::unique_ptr<TranslatedBlock> make_block(const FetchTarget& from);
+  std::unique_ptr<TranslatedBlock> describe_block(const FetchTarget& from) const;
   void run_uncached(const FetchTarget& from);
   void enter(const void* code);
   void link(ChainSite& site, TranslatedBlock& target);
@@ -67,7 +72,7 @@ class Vcpu {
   BlockCache blocks_;
   JumpCaches jump_caches_;
   ir::Block scratch_;  // of the block being translated
-  bool flush_wanted_ = false;
+  bool flush_wanted_ = false, region_wanted_ = false;
   Counters counters_;
 };
 

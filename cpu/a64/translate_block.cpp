@@ -3,24 +3,11 @@
 // software step, hardware breakpoint, illegal state, branch target, then the instruction's own.
 #include "cpu/a64/translate_block.h"
 
-#include <bit>
-#include <cstring>
-
-#include "cpu/emit.h"
+#include "cpu/a64/translate_instruction.h"
 #include "cpu/exception.h"
 
 namespace sluice::cpu::a64 {
 namespace {
-
-// One guest instruction never becomes more IR ops than this.
-constexpr size_t kMaxOpsPerInstruction = 600;
-
-u32 word_at(const u8* host) {
-  u32 word;
-  std::memcpy(&word, host, sizeof word);
-  static_assert(std::endian::native == std::endian::little);
-  return word;
-}
 
 bool is_breakpoint(u32 word) {  // BRK, HLT
   return (word & 0xffe0001f) == 0xd4200000 || (word & 0xffe0001f) == 0xd4400000;
@@ -43,7 +30,6 @@ u32 accepted_btypes(u32 word, const Mode& mode, FeatureSet features) {
   }
 }
 
-// PSTATE.BTYPE is only ever non-zero for the first instruction of a block.
 void check_and_clear_btype(Emitter& e, u32 word) {
   constexpr u32 offset = u32(offsetof(PeState, btype)), kAll = 0b1110;
   u32 refused = e.mode.get<Mode::Guarded>() ? kAll & ~accepted_btypes(word, e.mode, e.features) : 0;
@@ -95,13 +81,43 @@ void emit_with_pac_trapped(Emitter& e, const Insn& insn) {
 
 }  // namespace
 
+u32 word_at(const u8* host) {
+  u32 word;
+  std::memcpy(&word, host, sizeof word);
+  static_assert(std::endian::native == std::endian::little);
+  return word;
+}
+
+void check_branch_target(Emitter& e) {
+  if (e.features.has(Feature::BTI)) check_and_clear_btype(e, e.word);
+}
+
+bool translate_instruction(Emitter& e, const Decoder& decoder, bool first) {
+  if (before_instruction(e)) return false;
+  if (first) check_branch_target(e);
+  const Decoder::Row* row = decoder.find(e.word);
+  if (!row)
+    e.unallocated();
+  else if (row->group->uses_fp && !e.mode.fp_enabled())
+    emit_with_fp_disabled(e, *row->insn);
+  else if (e.mode.get<Mode::PacTrapEl3>())
+    emit_with_pac_trapped(e, *row->insn);
+  else
+    row->insn->emit(e, e.word);
+  return true;
+}
+
+bool fp_may_be_inline(Mode mode) {
+  constexpr u64 kFz = 1 << 2;  // of the FpcrMode field
+  return !(mode.get<Mode::FpcrMode>() & kFz);
+}
+
 void translate_block(tcg::ir::Block& block, const Decoder& decoder, FeatureSet features, CodeBytes code,
                      unsigned max_insns) {
   tcg::ir::Builder builder(block);
   Emitter e(builder, Mode{block.mode}, features);
   if (e.mode.get<Mode::Step>()) max_insns = 1;
-  constexpr u64 kFz = 1 << 2;  // of the FpcrMode field
-  block.fp_inline = !(e.mode.get<Mode::FpcrMode>() & kFz);
+  block.fp_inline = fp_may_be_inline(e.mode);
   u32 offset = 0;
   do {
     e.pc = block.pc + offset;
@@ -109,17 +125,7 @@ void translate_block(tcg::ir::Block& block, const Decoder& decoder, FeatureSet f
     builder.at(e.pc);
     offset += 4;
     block.guest_insns++;
-    if (before_instruction(e)) break;
-    if (block.guest_insns == 1 && features.has(Feature::BTI)) check_and_clear_btype(e, e.word);
-    const Decoder::Row* row = decoder.find(e.word);
-    if (!row)
-      e.unallocated();
-    else if (row->group->uses_fp && !e.mode.fp_enabled())
-      emit_with_fp_disabled(e, *row->insn);
-    else if (e.mode.get<Mode::PacTrapEl3>())
-      emit_with_pac_trapped(e, *row->insn);
-    else
-      row->insn->emit(e, e.word);
+    if (!translate_instruction(e, decoder, block.guest_insns == 1)) break;
   } while (!e.stop && block.guest_insns < max_insns && offset + 4 <= code.bytes &&
            block.insts.size() + kMaxOpsPerInstruction < tcg::ir::Block::kMaxInsts);
   block.guest_bytes = offset;

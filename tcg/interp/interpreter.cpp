@@ -1,5 +1,6 @@
 #include "tcg/interp/interpreter.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
@@ -20,13 +21,16 @@ class Execution {
  public:
   Execution(ExecState& state, u64 pc, u32 insns, std::span<const Inst> insts, bool icount)
       : state_(state), pc_(pc), insns_(insns), insts_(insts), icount_(icount) {}
+  Execution(ExecState& state, const ir::Block& region)
+      : state_(state), pc_(region.pc), insns_(0), insts_(region.insts), icount_(false), is_region_(true) {}
 
   void run() {
     if (icount_) {
       if (state_.icount_left <= 0) return leave_at(pc_);
       state_.icount_left -= insns_;
     }
-    for (size_t n = 0; n < insts_.size(); n++) {
+    for (next_ = 0; next_ < insts_.size();) {
+      const size_t n = next_++;
       const Inst& i = insts_[n];
       if (const ir::Meaning& m = ir::meaning(i.op); m.integer)
         integer(i, m.integer, values_[n]);
@@ -68,7 +72,17 @@ class Execution {
   void give_back(const Inst& i) {
     if (icount_) state_.icount_left += i64(insns_) - (i.guest_offset / 4 + 1);
   }
+  bool jump_to_label(u64 pc) {
+    auto is_target = [&](const Inst& to) { return to.op == Op::Label && to.imm == pc; };
+    auto to = std::ranges::find_if(insts_, is_target);
+    if (to == insts_.end()) return false;
+    next_ = size_t(to - insts_.begin());
+    return true;
+  }
+  // True: the way was to a Label of this region.
   bool exit_to(const Inst& i, u64 pc) {
+    bool may_stay = i.op != Op::ExitIndirect && i.op != Op::ExitToRunLoop && i.op != Op::Label;
+    if (is_region_ && may_stay && jump_to_label(pc)) return true;
     give_back(i);
     leave_at(pc);
     return false;
@@ -79,7 +93,7 @@ class Execution {
     state_.link_site = 0;
     return false;
   }
-  void set_pc(const Inst& i) { state_.pc = pc_ + i.guest_offset; }
+  void set_pc(const Inst& i) { state_.pc = pc_ + u64(i64(i.guest_offset)); }
 
   bool load(const Inst& i, Vec& out) {
     set_pc(i);
@@ -140,6 +154,7 @@ class Execution {
       case Op::ExitIfBitSet: return !bit_set() || exit_to(i, i.imm);
       case Op::ExitIfBitClear: return bit_set() || exit_to(i, i.imm);
       case Op::ExitIndirect: return exit_to(i, arg(i, 0).lo);
+      case Op::Label: return !state_.attention.load(std::memory_order_relaxed) || exit_to(i, i.imm);
       default: return exit_to(i, i.imm);  // ExitTo, ExitToRunLoop
     }
   }
@@ -148,7 +163,8 @@ class Execution {
   const u64 pc_;
   const u32 insns_;
   const std::span<const Inst> insts_;
-  const bool icount_;
+  const bool icount_, is_region_ = false;
+  size_t next_ = 0;  // the op to be executed
   // Results by value number. Not initialised: every use follows its definition.
   struct Values {
     Values() {}
@@ -165,5 +181,7 @@ class Execution {
 void interpret(ExecState& state, u64 pc, u32 insns, std::span<const Inst> insts, bool icount) noexcept {
   Execution{state, pc, insns, insts, icount}.run();
 }
+
+void interpret_region(ExecState& state, const ir::Block& region) noexcept { Execution{state, region}.run(); }
 
 }  // namespace sluice::tcg

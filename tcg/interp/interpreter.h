@@ -11,4 +11,7 @@ namespace sluice::tcg {
 // was taken). `insns`: guest instructions of the block (icount mode takes them from state.icount_left).
 void interpret(ExecState& state, u64 pc, u32 insns, std::span<const ir::Inst> insts, bool icount) noexcept;
 
+// The same for a region, whose Labels look at `attention`. Not under icount.
+void interpret_region(ExecState& state, const ir::Block& region) noexcept;
+
 }  // namespace sluice::tcg

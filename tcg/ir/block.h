@@ -1,5 +1,7 @@
 // tcg/ir/block.h: a block of IR in SSA form: straight-line code with side exits and one terminal op at the
-// end.
+// end; or a region: several of those, each but the first behind a Label. An exit to the pc of a Label stays
+// inside. Values do not cross a Label: from one to the next everything goes through guest state, which the
+// back end keeps in host registers.
 #pragma once
 #include <span>
 #include <string>
@@ -24,7 +26,7 @@ struct Inst {
   Type type = Type::Void;  // of the result; for ops without one, of the operation (Store: the stored value)
   u8 esize = 0;
   u8 aux = 0;
-  u16 guest_offset = 0;  // bytes from Block::pc to the guest instruction that this op belongs to
+  i16 guest_offset = 0;  // bytes from Block::pc to the guest instruction that this op belongs to
   ValueId args[4] = {kNoValue, kNoValue, kNoValue, kNoValue};
   u64 imm = 0;
 };
@@ -44,7 +46,17 @@ struct Block {
   bool fp_inline = false;
   std::vector<Inst> insts;
 
-  void clear() { insts.clear(), guest_bytes = guest_insns = 0, fp_inline = false; }
+  // A region has Labels. Its guest code need not be in one piece: `guest_bytes` go from pc to behind the last
+  // instruction, and it may begin `guest_bytes_before` before pc.
+  bool is_region = false;
+  u32 guest_bytes_before = 0;
+
+  u64 pc_of(const Inst& i) const { return pc + u64(i64(i.guest_offset)); }
+  void clear() {
+    insts.clear();
+    guest_bytes = guest_insns = guest_bytes_before = 0;
+    fp_inline = is_region = false;
+  }
 };
 
 // A human reads it; the ir tests compare it.

@@ -13,7 +13,7 @@ class Builder {
   explicit Builder(Block& block) : block_(block) {}
   Block& block() { return block_; }
   // The guest instruction that the next ops belong to.
-  void at(u64 pc) { offset_ = u16(pc - block_.pc); }
+  void at(u64 pc) { offset_ = i16(pc - block_.pc); }
 
   // Generic form: every convenience below ends here.
   Value emit(Op op, Type type, std::initializer_list<Value> args, u64 imm = 0, u8 esize = 0, u8 aux = 0) {
@@ -73,6 +73,8 @@ class Builder {
   void exit_indirect(Value pc, IndirectKind kind) {
     emit(Op::ExitIndirect, Type::Void, {pc}, 0, 0, u8(kind));
   }
+  // Of a region: exits to `pc` come here.
+  void label(u64 pc) { emit(Op::Label, Type::Void, {}, pc); }
   // `pc` is where to go on; state.pc is set to it.
   void exit_to_run_loop(u64 pc) { emit(Op::ExitToRunLoop, Type::Void, {}, pc); }
 
@@ -82,7 +84,7 @@ class Builder {
 
  private:
   Block& block_;
-  u16 offset_ = 0;
+  i16 offset_ = 0;
 };
 
 }  // namespace sluice::tcg::ir

@@ -24,7 +24,7 @@ enum Property : u8 {
   WritesState = 8,
   Memory = 16,     // accesses guest memory; may leave the block with a fault
   SideExit = 32,   // may leave the block
-  EndsBlock = 64,  // must be the last op of a block, and only there
+  EndsBlock = 64,  // must be the last op of a block or stand before a Label, and only there
   TouchesFpsr =
       128,  // may set FPSR bits (and reads FPCR): two equal ones may be merged, an unused one must stay
 };
@@ -98,6 +98,8 @@ enum Property : u8 {
   OP(ExitIfNonZero,     'N', "t",    SideExit,               system)                                        \
   OP(ExitIfBitSet,      'N', "t",    SideExit,               system)                                        \
   OP(ExitIfBitClear,    'N', "t",    SideExit,               system)                                        \
+  /* A place in a region that exits to its pc (imm) jump to; looks at `attention` where a loop comes back */ \
+  OP(Label,             'N', "",     SideExit | WritesState, system)                                        \
   OP(ExitTo,            'N', "",     EndsBlock,              system)                                        \
   OP(ExitIndirect,      'N', "x",    EndsBlock,              system)                                        \
   OP(ExitToRunLoop,     'N', "",     EndsBlock,              system)
@@ -125,5 +127,18 @@ inline constexpr OpInfo kOpInfo[] = {
 #undef OP
 };
 constexpr const OpInfo& info(Op op) { return kOpInfo[unsigned(op)]; }
+
+// Exits to a known pc, which is their imm.
+constexpr bool is_direct_exit(Op op) {
+  switch (op) {
+    case Op::ExitTo:
+    case Op::ExitIf:
+    case Op::ExitIfZero:
+    case Op::ExitIfNonZero:
+    case Op::ExitIfBitSet:
+    case Op::ExitIfBitClear: return true;
+    default: return false;
+  }
+}
 
 }  // namespace sluice::tcg::ir

@@ -29,7 +29,7 @@ std::string details(const Inst& i) {
     s += " " + mem_op_text(MemOp::unpack(i.imm));
   else if (carries_helper(i.op))
     s += std::string(" ") + reinterpret_cast<const Helper*>(i.imm)->name;
-  else if (i.imm || i.op == Op::Const || i.op == Op::GetState || i.op == Op::SetState)
+  else if (i.imm || i.op == Op::Const || i.op == Op::GetState || i.op == Op::SetState || i.op == Op::Label)
     s += fmt::format(" #{:#x}", i.imm);
   if (i.esize) s += fmt::format(" esize={}", 8u << i.esize);
   if (i.aux && i.op != Op::Call) s += fmt::format(" aux={}", i.aux);
@@ -44,7 +44,7 @@ std::string print(const Block& block) {
   int last_offset = -1;
   for (size_t n = 0; n < block.insts.size(); n++) {
     const Inst& i = block.insts[n];
-    if (i.guest_offset != last_offset) s += fmt::format(" {:#x}:\n", block.pc + i.guest_offset);
+    if (i.guest_offset != last_offset) s += fmt::format(" {:#x}:\n", block.pc_of(i));
     last_offset = i.guest_offset;
     bool has_result = info(i.op).result != 'N';
     s += has_result ? fmt::format("  %{} = {}.{}", n, info(i.op).name, name_of(i.type))
@@ -93,7 +93,8 @@ Type polymorphic_type(const Block& block, const Inst& i) {
   return block.insts[i.args[first]].type;
 }
 
-std::string check(const Block& block, size_t n) {
+// `segment`: the first op behind the latest Label.
+std::string check(const Block& block, size_t n, size_t segment) {
   const Inst& i = block.insts[n];
   const OpInfo& row = info(i.op);
   auto wrong = [&](std::string_view what) { return fmt::format("%{} {}: {}", n, row.name, what); };
@@ -108,11 +109,12 @@ std::string check(const Block& block, size_t n) {
     }
     if (i.args[k] == kNoValue) return wrong("operand missing");
     if (i.args[k] >= n) return wrong("operand is not defined yet");
+    if (i.args[k] < segment) return wrong("operand from before a Label");
     const Inst& def = block.insts[i.args[k]];
     if (info(def.op).result == 'N') return wrong("operand has no value");
     if (!type_matches(variadic ? 'x' : row.operands[k], def.type, poly)) return wrong("operand type");
   }
-  bool last = n + 1 == block.insts.size();
+  bool last = n + 1 == block.insts.size() || block.insts[n + 1].op == Op::Label;
   if (bool(row.properties & EndsBlock) != last)
     return wrong(last ? "block does not end" : "op after the end");
   return "";
@@ -122,8 +124,12 @@ std::string check(const Block& block, size_t n) {
 
 std::string verify(const Block& block) {
   if (block.insts.empty()) return "empty block";
-  for (size_t n = 0; n < block.insts.size(); n++)
-    if (std::string wrong = check(block, n); !wrong.empty()) return wrong;
+  size_t segment = 0;
+  for (size_t n = 0; n < block.insts.size(); n++) {
+    if (block.insts[n].op == Op::Label) segment = n;
+    if (block.insts[n].op == Op::Label && !block.is_region) return "Label outside a region";
+    if (std::string wrong = check(block, n, segment); !wrong.empty()) return wrong;
+  }
   return "";
 }
 

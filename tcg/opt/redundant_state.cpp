@@ -101,7 +101,7 @@ void eliminate_redundant_state(Block& block) {
   for (size_t n = 0; n < block.insts.size(); n++)
     if (dead[n]) {
       Inst& i = block.insts[n];
-      u16 at = i.guest_offset;
+      i16 at = i.guest_offset;
       i = Inst{};
       i.op = Op::Const, i.type = Type::I32, i.guest_offset = at;
     }

@@ -10,18 +10,6 @@ using ir::Type;
 
 namespace {
 
-bool is_direct_exit(const Inst& i) {
-  switch (i.op) {
-    case Op::ExitTo:
-    case Op::ExitIf:
-    case Op::ExitIfZero:
-    case Op::ExitIfNonZero:
-    case Op::ExitIfBitSet:
-    case Op::ExitIfBitClear: return true;
-    default: return false;
-  }
-}
-
 // Ops that leave EFLAGS alone (moves only), so that a comparison can be used several times.
 bool keeps_host_flags(Op op) {
   switch (op) {
@@ -44,11 +32,12 @@ void Compiler::compile(const ir::Block& block, TranslatedBlock& out) {
   block_ = &block;
   out_ = &out;
   size_t exits = 0;
-  for (const Inst& i : block.insts) exits += is_direct_exit(i);
+  for (const Inst& i : block.insts) exits += ir::is_direct_exit(i.op);
   out.sites.reserve(exits);  // the addresses of sites are in the code
   regs.start(block);
   host_flags_ = kNoValue;
   skip_next_ = false;
+  if (block.is_region) start_region();
   if (icount_) {
     Label over = a.newLabel();
     a.cmp(state_field(offsetof(ExecState, icount_left)), imm(0));
@@ -65,8 +54,8 @@ void Compiler::compile(const ir::Block& block, TranslatedBlock& out) {
       ValueId flags_before = host_flags_;
       emit_op(i);
       if (host_flags_ == flags_before && !keeps_host_flags(i.op)) host_flags_ = kNoValue;
+      regs.end_op(i);
     }
-    regs.end_op(i);
     if (ir::info(i.op).result != 'N') regs.end_value(id());
   }
   // Cold code may add more of itself.
@@ -75,6 +64,7 @@ void Compiler::compile(const ir::Block& block, TranslatedBlock& out) {
     emit();
   }
   cold_.clear();
+  if (block.is_region) end_region();
 }
 
 Mem Compiler::constant(u64 lo, u64 hi) {
@@ -130,8 +120,12 @@ void Compiler::emit_by_meaning(const Inst& i) {
       a.movaps(frame(slot, 16), regs.use_xmm(v));
     } else {
       Gp r = regs.use(v);
-      if (!wide(v) && !regs.is_clean(v)) a.mov(r.r32(), r.r32());  // meanings want zeros above
-      a.mov(frame(slot, 8), r.r64());
+      if (wide(v) || regs.is_clean(v)) {
+        a.mov(frame(slot, 8), r.r64());
+      } else {  // meanings want zeros above
+        a.mov(frame(slot, 4), r.r32());
+        a.mov(frame(slot + 4, 4), imm(0));
+      }
     }
   }
   u64 immediate = m.integer ? i.imm | u64(i.op) << 48 : i.imm;

@@ -27,8 +27,17 @@ class Compiler {
     u32 unlinked_offset;
   };
 
-  Compiler(x86::Assembler& a, const Thunks& thunks, bool icount, bool has_avx2)
-      : a(a), regs(a), thunks_(thunks), icount_(icount), has_avx2_(has_avx2) {}
+  struct Options {
+    bool icount, has_avx2;
+    u32 loop_heat;  // turns of a loop until its way back asks for a region; 0: never
+  };
+  Compiler(x86::Assembler& a, const Thunks& thunks, const Options& options)
+      : a(a),
+        regs(a),
+        thunks_(thunks),
+        icount_(options.icount),
+        has_avx2_(options.has_avx2),
+        loop_heat_(options.icount ? 0 : options.loop_heat) {}
 
   // Emits the block; `out` supplies isolation and the addresses of the sites.
   void compile(const ir::Block& block, TranslatedBlock& out);
@@ -79,6 +88,7 @@ class Compiler {
   void source(x86::Inst::Id inst, Gp into, ValueId v);
   void set_carry_from(ValueId flags, bool inverted);
   bool next_is(Op op, const Inst& like) const;
+  void join_next();
   // Memory (emit_memory.cpp).
   struct Probe {
     Gp address, offset;  // host address = address + offset
@@ -95,19 +105,32 @@ class Compiler {
   // Control (emit_control.cpp).
   void set_pc(u64 pc);
   void give_back(const Inst& i);
-  u32 unrun(const Inst& i) const { return block_->guest_insns - (i.guest_offset / 4 + 1); }
+  u32 unrun(const Inst& i) const { return block_->guest_insns - u32(i.guest_offset / 4 + 1); }
   void exit_known(const Inst& i, u64 target);
   void exit_when(const Inst& i, CondCode cc);
-  void chained_jump(const Inst& i, u64 target);
+  void chained_jump(u64 target, bool is_loop);
   void probe_jump_cache(u64 target, Label miss);
   void leave(u64 pc);
   void poll(u64 target);
   void leave_check(const Inst& i);
   void call_helper(const Inst& i);
   bool same_page(u64 target) const { return ((target ^ block_->pc) >> 12) == 0; }
+  // Regions (emit_region.cpp).
+  struct RegionLabel {
+    u64 pc;
+    Label label;
+    bool is_loop;  // something jumps back to it
+  };
+  void start_region();
+  void end_region();
+  const RegionLabel* label_of(u64 target) const;
+  void store_pins_out_of_line();
+  std::vector<RegionLabel> labels_;
+  Label store_pins_;
 
   const Thunks& thunks_;
   const bool icount_, has_avx2_;
+  const u32 loop_heat_;
   const ir::Block* block_ = nullptr;
   TranslatedBlock* out_ = nullptr;
   size_t current_ = 0;

@@ -33,23 +33,40 @@ void Compiler::poll(u64 target) {
   a.jne(wanted);
   cold([=, this] {
     a.bind(wanted);
+    store_pins_out_of_line();
     leave(target);
   });
 }
 
-// A jump that the run loop links to the block of `target`, in the same page and mode.
-void Compiler::chained_jump(const Inst&, u64 target) {
+// A jump that the run loop links to the block of `target`, in the same page and mode. The ways back of loops
+// count how often they are taken: a hot one asks for a region.
+void Compiler::chained_jump(u64 target, bool is_loop) {
+  size_t n = out_->sites.size();
+  out_->sites.push_back({.owner = out_, .target_pc = target});
+  ChainSite* site = &out_->sites.back();
+  auto to_run_loop = [this, target](u64 link_site) {
+    a.mov(x86::rax, imm(link_site));
+    a.mov(state_field(offsetof(ExecState, link_site)), x86::rax);
+    leave(target);
+  };
+  if (is_loop && loop_heat_) {
+    Label hot = a.newLabel();
+    site->heat = i32(loop_heat_);
+    a.mov(x86::rax, imm(u64(&site->heat)));
+    a.sub(x86::dword_ptr(x86::rax), imm(1));
+    a.js(hot);
+    cold([=, this] {
+      a.bind(hot);
+      to_run_loop(u64(site) | ChainSite::kHot);
+    });
+  }
   Label unlinked = a.newLabel();
   a.jmp(unlinked);
-  size_t n = out_->sites.size();
-  out_->sites.push_back({out_, target, u32(a.offset() - 4), 0, nullptr});
-  ChainSite* site = &out_->sites.back();
+  site->jump_offset = u32(a.offset() - 4);
   cold([=, this] {
     a.bind(unlinked);
     out_->sites[n].unlinked_offset = u32(a.offset());
-    a.mov(x86::rax, imm(u64(site)));
-    a.mov(state_field(offsetof(ExecState, link_site)), x86::rax);
-    leave(target);
+    to_run_loop(u64(site));
   });
 }
 
@@ -65,10 +82,19 @@ void Compiler::probe_jump_cache(u64 target, Label miss) {
 
 // The last thing on a path: registers hold nothing that is needed any more.
 void Compiler::exit_known(const Inst& i, u64 target) {
+  if (const RegionLabel* inside = label_of(target)) {
+    bool falls_through = &i == &block_->insts[current_] && current_ + 1 < block_->insts.size() &&
+                         block_->insts[current_ + 1].op == Op::Label &&
+                         block_->insts[current_ + 1].imm == target;
+    if (!falls_through) a.jmp(inside->label);
+    return;
+  }
+  regs.store_pins();
   give_back(i);
   if (out_->isolated) return leave(target);
-  if (target <= block_->pc + i.guest_offset) poll(target);
-  if (same_page(target)) return chained_jump(i, target);
+  bool is_loop = target <= block_->pc_of(i);
+  if (is_loop) poll(target);
+  if (same_page(target)) return chained_jump(target, is_loop);
   Label miss = a.newLabel();
   probe_jump_cache(target, miss);
   cold([=, this] {
@@ -78,6 +104,7 @@ void Compiler::exit_known(const Inst& i, u64 target) {
 }
 
 void Compiler::exit_when(const Inst& i, CondCode cc) {
+  if (const RegionLabel* inside = label_of(i.imm)) return void(a.j(cc, inside->label));
   Label taken = a.newLabel();
   a.j(cc, taken);
   const Inst inst = i;
@@ -113,12 +140,14 @@ void Compiler::emit_ExitIfBitClear(const Inst& i) {
 
 void Compiler::emit_ExitTo(const Inst& i) { exit_known(i, i.imm); }
 void Compiler::emit_ExitToRunLoop(const Inst& i) {
+  regs.store_pins();
   give_back(i);
   leave(i.imm);
 }
 
 void Compiler::emit_ExitIndirect(const Inst& i) {
   regs.copy_to(x86::rcx, i.args[0]);
+  regs.store_pins();
   give_back(i);
   Label miss = a.newLabel();
   if (!out_->isolated) {
@@ -159,7 +188,7 @@ void Compiler::leave_check(const Inst& i) {
 void Compiler::call_helper(const Inst& i) {
   const Helper& h = *reinterpret_cast<const Helper*>(i.imm);
   static const Gp kArguments[] = {x86::rsi, x86::rdx, x86::rcx};
-  if (h.needs_pc) set_pc(block_->pc + i.guest_offset);
+  if (h.needs_pc) set_pc(block_->pc_of(i));
   a.lea(x86::rdi, x86::ptr(kState, -kStateBias));
   unsigned count = i.op == Op::Call ? i.aux : 0;
   for (unsigned k = 0; k < 3; k++) {
@@ -198,6 +227,7 @@ void Compiler::emit_LeaveIfNonZero(const Inst& i) {
   const Inst inst = i;
   cold([=, this] {
     a.bind(taken);
+    store_pins_out_of_line();
     call_helper(inst);
     give_back(inst);
     a.jmp(imm(u64(thunks_.exit)));

@@ -35,6 +35,12 @@ bool Compiler::next_is(Op op, const Inst& like) const {
   return n.op == op && n.args[0] == like.args[0] && n.args[1] == like.args[1] && n.args[2] == like.args[2];
 }
 
+// The next op is emitted together with this one, whose operands it shares.
+void Compiler::join_next() {
+  regs.join(block_->insts[current_ + 1]);
+  skip_next_ = true;
+}
+
 // EFLAGS of an add or sub -> the Flags value, with Arm's C.
 void Compiler::capture_flags(ValueId flags, bool subtract) {
   if (subtract) a.cmc();
@@ -49,10 +55,10 @@ void Compiler::arithmetic_with_flags(const Inst& i, X::Id inst, bool subtract) {
   Op flags_op = subtract ? Op::FlagsSub : Op::FlagsAdd;
   bool both = next_is(flags_op, i);
   if (!both) return two_operand(i, inst);
+  join_next();
   regs.take(x86::rax);
   two_operand(i, inst);
   capture_flags(ValueId(current_ + 1), subtract);
-  skip_next_ = true;
 }
 
 void Compiler::emit_Add(const Inst& i) { arithmetic_with_flags(i, X::kIdAdd, false); }
@@ -298,6 +304,7 @@ void Compiler::carry_arithmetic(const Inst& i, bool subtract, bool wants_flags) 
   X::Id inst = subtract ? X::kIdSbb : X::kIdAdc;
   ValueId flags_in = i.args[2];
   bool both = !wants_flags && next_is(subtract ? Op::FlagsSbc : Op::FlagsAdc, i);
+  if (both) join_next();
   // Everything is in registers before CF is made; what follows are moves.
   Gp f = regs.use32(flags_in);
   Gp right = sized(regs.use(i.args[1]), t);
@@ -313,7 +320,6 @@ void Compiler::carry_arithmetic(const Inst& i, bool subtract, bool wants_flags) 
   a.emit(inst, d, right);
   if (!wants_flags && !both) return;
   capture_flags(both ? ValueId(current_ + 1) : id(), subtract);
-  skip_next_ = both;
 }
 void Compiler::emit_Adc(const Inst& i) { carry_arithmetic(i, false, false); }
 void Compiler::emit_Sbc(const Inst& i) { carry_arithmetic(i, true, false); }

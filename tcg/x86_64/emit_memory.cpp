@@ -69,12 +69,13 @@ Compiler::Probe Compiler::probe(const Inst& i, MemOp op, bool write) {
 }
 
 void Compiler::call_slow_path(const Inst& i, const Probe& p) {
+  store_pins_out_of_line();  // a fault shows them
   Mem slot = state_field(offsetof(ExecState, slow_value));
   Mem wide_slot = state_field(offsetof(ExecState, slow_value), 16);
   a.mov(state_field(offsetof(ExecState, slow_address)), p.address);
   a.mov(state_field(offsetof(ExecState, slow_op), 4), imm(u32(i.imm)));
   if (icount_) a.mov(state_field(offsetof(ExecState, slow_unrun), 4), imm(unrun(i)));
-  set_pc(block_->pc + i.guest_offset);
+  set_pc(block_->pc_of(i));
   if (p.is_store) {
     if (p.is_vector)
       a.movups(wide_slot, p.vector);
@@ -181,6 +182,7 @@ void Compiler::emit_GetState(const Inst& i) { regs.read_state(id(), u32(i.imm));
 
 void Compiler::emit_SetState(const Inst& i) {
   u32 offset = u32(i.imm), bytes = ir::bits_of(i.type) / 8;
+  if (const Pin* pin = regs.pin_of(offset)) return regs.write_pin(*pin, i.args[0]);
   regs.before_state_write(offset, bytes);
   Mem m = state_field(offset, bytes);
   ValueId v = i.args[0];

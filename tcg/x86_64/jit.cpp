@@ -11,8 +11,8 @@ namespace {
 
 class Jit final : public Backend {
  public:
-  Jit(size_t code_bytes, bool icount, bool has_avx2)
-      : arena_(code_bytes), icount_(icount), has_avx2_(has_avx2) {
+  Jit(const BackendOptions& options, bool has_avx2)
+      : arena_(options.code_bytes), options_{options.icount, has_avx2, options.loop_heat} {
     if (!arena_.ok()) return;
     thunks_ = std::make_unique<Thunks>(arena_);
     start_ = arena_.used();
@@ -23,7 +23,7 @@ class Jit final : public Backend {
     holder_.reset();
     holder_.init(asmjit::Environment::host(), u64(arena_.next()));
     holder_.attach(&assembler_);
-    Compiler compiler(assembler_, *thunks_, icount_, has_avx2_);
+    Compiler compiler(assembler_, *thunks_, options_);
     compiler.compile(block, out);
     holder_.flatten();
     holder_.relocateToBase(u64(arena_.next()));
@@ -66,7 +66,7 @@ class Jit final : public Backend {
 
  private:
   CodeArena arena_;
-  const bool icount_, has_avx2_;
+  const Compiler::Options options_;
   std::unique_ptr<Thunks> thunks_;
   size_t start_ = 0;
   asmjit::CodeHolder holder_;
@@ -79,11 +79,11 @@ class Jit final : public Backend {
 
 namespace sluice::tcg {
 
-std::unique_ptr<Backend> make_jit(size_t code_bytes, bool icount) {
+std::unique_ptr<Backend> make_jit(const BackendOptions& options) {
   const auto& features = asmjit::CpuInfo::host().features().x86();
   if (!features.hasSSE4_2()) return nullptr;
   bool avx2 = features.hasAVX2() && features.hasFMA() && features.hasLZCNT() && features.hasBMI();
-  auto jit = std::make_unique<x86_64::Jit>(code_bytes, icount, avx2);
+  auto jit = std::make_unique<x86_64::Jit>(options, avx2);
   if (!jit->ok()) return nullptr;
   return jit;
 }

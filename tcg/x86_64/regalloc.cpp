@@ -15,6 +15,9 @@ void RegAlloc::start(const Block& block) {
   for (const Inst& i : block.insts)
     for (ValueId a : i.args)
       if (a != kNoValue) values_[a].uses++;
+  pins_.choose(block);
+  for (const Pin& p : pins_.all()) in_pin(p.reg, p.is_xmm).clear();
+  if (!pins_.empty()) find_early_pins();
   free_spills_.clear();
   in_state_.clear();
   next_spill_ = kFrameSpills;
@@ -27,6 +30,11 @@ void RegAlloc::end_op(const Inst& inst) {
   gp_locked_ = xmm_locked_ = 0;
   for (ValueId a : inst.args)
     if (a != kNoValue && --at(a).uses == 0) drop(a);
+}
+
+void RegAlloc::join(const Inst& next) {
+  for (ValueId a : next.args)
+    if (a != kNoValue) at(a).uses--;
 }
 
 void RegAlloc::end_value(ValueId v) {
@@ -42,7 +50,7 @@ void RegAlloc::drop(ValueId v) {
   if (h.gp != kNoReg && gp_owner_[h.gp] == v) gp_owner_[h.gp] = kNoValue;
   if (h.xmm != kNoReg && xmm_owner_[h.xmm] == v) xmm_owner_[h.xmm] = kNoValue;
   if (h.spill >= 0) free_spills_.push_back(h.spill);
-  h.gp = h.xmm = kNoReg;
+  h.gp = h.xmm = h.pin = kNoReg;
   h.spill = h.state = -1;
 }
 
@@ -63,10 +71,10 @@ unsigned RegAlloc::pick_gp() {
   unsigned best = 0;
   u64 best_rank = ~u64{0};
   for (unsigned n : kOrder) {
-    if (gp_locked_ >> n & 1) continue;
+    if ((gp_locked_ | pins_.gp_mask()) >> n & 1) continue;
     if (gp_owner_[n] == kNoValue) return n;
     const Home& h = at(gp_owner_[n]);
-    u64 cost = has_memory(h) || is_constant(gp_owner_[n]) ? 0 : u64{1} << 32;
+    u64 cost = is_elsewhere(h) || is_constant(gp_owner_[n]) ? 0 : u64{1} << 32;
     if (u64 rank = cost + gp_stamp_[n]; rank < best_rank) best = n, best_rank = rank;
   }
   evict_gp(best);
@@ -74,13 +82,13 @@ unsigned RegAlloc::pick_gp() {
 }
 
 unsigned RegAlloc::pick_xmm() {
-  u32 candidates = kAllocatableXmms & ~xmm_locked_;
+  u32 candidates = kAllocatableXmms & ~xmm_locked_ & ~pins_.xmm_mask();
   unsigned best = 0;
   u64 best_rank = ~u64{0};
   for (u32 c = candidates; c; c &= c - 1) {
     unsigned n = unsigned(std::countr_zero(c));
     if (xmm_owner_[n] == kNoValue) return n;
-    u64 cost = has_memory(at(xmm_owner_[n])) ? 0 : u64{1} << 32;
+    u64 cost = is_elsewhere(at(xmm_owner_[n])) ? 0 : u64{1} << 32;
     if (u64 rank = cost + xmm_stamp_[n]; rank < best_rank) best = n, best_rank = rank;
   }
   evict_xmm(best);
@@ -96,20 +104,21 @@ void RegAlloc::spill(ValueId v) {
     h.spill = free_spills_.back();
     free_spills_.pop_back();
   }
-  if (h.xmm != kNoReg)
-    a_.movaps(x86::ptr(x86::rsp, h.spill, 16), x86::xmm(u32(h.xmm)));
+  if (type_of(v) == Type::V128)
+    a_.movaps(x86::ptr(x86::rsp, h.spill, 16), x86::xmm(u32(h.xmm != kNoReg ? h.xmm : h.pin)));
   else
-    a_.mov(x86::ptr(x86::rsp, h.spill, 8), x86::gpq(u32(h.gp)));
+    a_.mov(x86::ptr(x86::rsp, h.spill, 8), x86::gpq(u32(h.gp != kNoReg ? h.gp : h.pin)));
 }
 
 void RegAlloc::evict_gp(unsigned n) {
   ValueId v = gp_owner_[n];
   if (v == kNoValue) return;
   Home& h = at(v);
-  if (!has_memory(h) && !is_constant(v)) spill(v);
+  if (!is_elsewhere(h) && !is_constant(v)) spill(v);
   h.gp = kNoReg;
-  // What a reload from memory gives is zero-extended.
-  h.clean = true;
+  // What a reload from memory gives is zero-extended; a pin may hold all of a register of which v is the low
+  // half.
+  h.clean = has_memory(h) || is_constant(v);
   gp_owner_[n] = kNoValue;
 }
 
@@ -117,7 +126,7 @@ void RegAlloc::evict_xmm(unsigned n) {
   ValueId v = xmm_owner_[n];
   if (v == kNoValue) return;
   Home& h = at(v);
-  if (!has_memory(h)) spill(v);
+  if (!is_elsewhere(h)) spill(v);
   h.xmm = kNoReg;
   xmm_owner_[n] = kNoValue;
 }
@@ -147,6 +156,8 @@ void RegAlloc::load_gp(Gp to, ValueId v) {
       a_.mov(to.r64(), imm(i64(c)));
   } else if (h.gp != kNoReg) {
     wide ? a_.mov(to.r64(), x86::gpq(u32(h.gp))) : a_.mov(to.r32(), x86::gpd(u32(h.gp)));
+  } else if (h.pin != kNoReg) {
+    wide ? a_.mov(to.r64(), x86::gpq(u32(h.pin))) : a_.mov(to.r32(), x86::gpd(u32(h.pin)));
   } else {
     wide ? a_.mov(to.r64(), home_memory(h, Type::I64)) : a_.mov(to.r32(), home_memory(h, Type::I32));
   }
@@ -154,6 +165,10 @@ void RegAlloc::load_gp(Gp to, ValueId v) {
 
 Gp RegAlloc::use(ValueId v) {
   Home& h = at(v);
+  if (h.gp == kNoReg && h.pin != kNoReg) {
+    gp_locked_ |= 1u << h.pin;
+    return x86::gpq(u32(h.pin));
+  }
   if (h.gp == kNoReg) {
     unsigned n = pick_gp();
     load_gp(x86::gpq(n), v);
@@ -169,14 +184,16 @@ asmjit::Operand RegAlloc::use_any(ValueId v) {
   Home& h = at(v);
   bool wide = type_of(v) == Type::I64;
   // A value that is needed again is worth a register.
-  if (h.gp == kNoReg && !is_constant(v) && has_memory(h) && h.uses <= 1) return home_memory(h, type_of(v));
+  bool only_in_memory = h.gp == kNoReg && h.pin == kNoReg && !is_constant(v) && has_memory(h);
+  if (only_in_memory && h.uses <= 1) return home_memory(h, type_of(v));
   Gp r = use(v);
   if (wide) return r.r64();
   return r.r32();
 }
 
 Gp RegAlloc::define(ValueId v) {
-  unsigned n = pick_gp();
+  i16 early = early_pin(v, kNoValue);
+  unsigned n = early != kNoReg ? unsigned(early) : pick_gp();
   bind_gp(v, n);
   return x86::gpq(n);
 }
@@ -202,6 +219,12 @@ void RegAlloc::copy_to(Gp fixed, ValueId v) { load_gp(fixed, v); }
 
 Gp RegAlloc::define_over(const Inst& inst, ValueId v, ValueId from) {
   Home& f = at(from);
+  if (i16 early = early_pin(v, from); early != kNoReg) {
+    if (f.gp != kNoReg || f.pin != early) load_gp(x86::gpq(u32(early)), from);
+    if (f.pin == early) f.pin = kNoReg;
+    bind_gp(v, unsigned(early));
+    return x86::gpq(u32(early));
+  }
   bool once = std::count(std::begin(inst.args), std::end(inst.args), from) == 1;
   if (f.gp != kNoReg && once && dies_here(inst, from) && !(gp_locked_ >> f.gp & 1)) {
     unsigned n = unsigned(f.gp);
@@ -217,7 +240,7 @@ Gp RegAlloc::define_over(const Inst& inst, ValueId v, ValueId from) {
 }
 
 Gp RegAlloc::define_same(const Inst& inst, ValueId v, ValueId from) {
-  i16 before = at(from).gp;
+  i16 before = at(from).gp != kNoReg ? at(from).gp : at(from).pin;
   bool clean = at(from).clean;
   Gp r = define_over(inst, v, from);
   if (i16(r.id()) == before) at(v).clean = clean;
@@ -229,6 +252,8 @@ void RegAlloc::truncate(const Inst& inst, ValueId v, ValueId from) {
   if (is_constant(from)) {
     define_over(inst, v, from);
     at(v).clean = false;
+  } else if (f.gp == kNoReg && f.pin != kNoReg) {  // the low half of the pin is the value
+    enter_pin(v, f.pin, false);
   } else if (f.gp == kNoReg && f.state >= 0) {  // the low half of the slot is the value
     after_state_write(v, u32(f.state));
   } else if (f.gp != kNoReg && dies_here(inst, from)) {
@@ -253,22 +278,38 @@ void RegAlloc::zero_extend(const Inst& inst, ValueId v, ValueId from) {
 // A new register for v = ZeroExtend(from<31:0>).
 void RegAlloc::extend(ValueId v, ValueId from) {
   Home& f = at(from);
+  i16 early = early_pin(v, from);
   if (f.gp != kNoReg) gp_locked_ |= 1u << f.gp;
-  unsigned n = pick_gp();
+  unsigned n = early != kNoReg ? unsigned(early) : pick_gp();
   if (is_constant(from))
     a_.mov(x86::gpd(n), imm(u32(constant(from))));
   else if (f.gp != kNoReg)
     a_.mov(x86::gpd(n), x86::gpd(u32(f.gp)));
+  else if (f.pin != kNoReg)
+    a_.mov(x86::gpd(n), x86::gpd(u32(f.pin)));
   else
     a_.mov(x86::gpd(n), home_memory(f, Type::I32));
+  if (early != kNoReg && f.pin == early) f.pin = kNoReg;
   bind_gp(v, n);
+}
+
+void RegAlloc::load_xmm(Xmm to, ValueId v) {
+  const Home& h = at(v);
+  if (h.xmm != kNoReg || h.pin != kNoReg)
+    a_.movaps(to, x86::xmm(u32(h.xmm != kNoReg ? h.xmm : h.pin)));
+  else
+    a_.movaps(to, home_memory(h, Type::V128));
 }
 
 Xmm RegAlloc::use_xmm(ValueId v) {
   Home& h = at(v);
+  if (h.xmm == kNoReg && h.pin != kNoReg) {
+    xmm_locked_ |= 1u << h.pin;
+    return x86::xmm(u32(h.pin));
+  }
   if (h.xmm == kNoReg) {
     unsigned n = pick_xmm();
-    a_.movaps(x86::xmm(n), home_memory(h, Type::V128));
+    load_xmm(x86::xmm(n), v);
     bind_xmm(v, n);
   } else {
     xmm_locked_ |= 1u << h.xmm;
@@ -279,18 +320,25 @@ Xmm RegAlloc::use_xmm(ValueId v) {
 
 asmjit::Operand RegAlloc::use_xmm_any(ValueId v) {
   Home& h = at(v);
-  if (h.xmm == kNoReg && has_memory(h) && h.uses <= 1) return home_memory(h, Type::V128);
+  if (h.xmm == kNoReg && h.pin == kNoReg && has_memory(h) && h.uses <= 1) return home_memory(h, Type::V128);
   return use_xmm(v);
 }
 
 Xmm RegAlloc::define_xmm(ValueId v) {
-  unsigned n = pick_xmm();
+  i16 early = early_pin(v, kNoValue);
+  unsigned n = early != kNoReg ? unsigned(early) : pick_xmm();
   bind_xmm(v, n);
   return x86::xmm(n);
 }
 
 Xmm RegAlloc::define_xmm_over(const Inst& inst, ValueId v, ValueId from) {
   Home& f = at(from);
+  if (i16 early = early_pin(v, from); early != kNoReg) {
+    if (f.xmm != kNoReg || f.pin != early) load_xmm(x86::xmm(u32(early)), from);
+    if (f.pin == early) f.pin = kNoReg;
+    bind_xmm(v, unsigned(early));
+    return x86::xmm(u32(early));
+  }
   bool once = std::count(std::begin(inst.args), std::end(inst.args), from) == 1;
   if (f.xmm != kNoReg && once && dies_here(inst, from) && !(xmm_locked_ >> f.xmm & 1)) {
     unsigned n = unsigned(f.xmm);
@@ -300,10 +348,7 @@ Xmm RegAlloc::define_xmm_over(const Inst& inst, ValueId v, ValueId from) {
   }
   if (f.xmm != kNoReg) xmm_locked_ |= 1u << f.xmm;
   unsigned n = pick_xmm();
-  if (f.xmm != kNoReg)
-    a_.movaps(x86::xmm(n), x86::xmm(u32(f.xmm)));
-  else
-    a_.movaps(x86::xmm(n), home_memory(f, Type::V128));
+  load_xmm(x86::xmm(n), from);
   bind_xmm(v, n);
   return x86::xmm(n);
 }
@@ -320,7 +365,7 @@ void RegAlloc::before_state_write(u32 offset, u32 bytes) {
     if (h.uses == 0 || h.state < 0) return true;
     u32 size = ir::bits_of(type_of(v)) / 8;
     if (u32(h.state) >= offset + bytes || u32(h.state) + size <= offset) return false;
-    bool elsewhere = h.gp != kNoReg || h.xmm != kNoReg || h.spill >= 0;
+    bool elsewhere = h.gp != kNoReg || h.xmm != kNoReg || h.pin != kNoReg || h.spill >= 0;
     if (!elsewhere) type_of(v) == Type::V128 ? void(use_xmm(v)) : void(use(v));
     h.state = -1;
     gp_locked_ = xmm_locked_ = 0;  // there may be more of them than registers; nothing else is locked yet
@@ -334,11 +379,13 @@ void RegAlloc::after_state_write(ValueId v, u32 offset) {
 }
 
 bool RegAlloc::any_xmm_in_use() const {
-  return std::any_of(std::begin(xmm_owner_), std::end(xmm_owner_), [](ValueId v) { return v != kNoValue; });
+  return pins_.xmm_mask() ||
+         std::any_of(std::begin(xmm_owner_), std::end(xmm_owner_), [](ValueId v) { return v != kNoValue; });
 }
 
 void RegAlloc::before_call(const Inst& inst, bool state_changes) {
   gp_locked_ = xmm_locked_ = 0;
+  if (!pins_.empty()) move_pins(true, state_changes);
   for (unsigned n = 0; n < kGpCount; n++) {
     ValueId v = gp_owner_[n];
     if (v == kNoValue || dies_here(inst, v) || is_constant(v)) continue;
@@ -357,11 +404,17 @@ void RegAlloc::before_call(const Inst& inst, bool state_changes) {
     if (h.spill < 0 && (h.state < 0 || state_changes)) spill(v);
   }
   if (!state_changes) return;
+  for (const Pin& p : pins_.all())
+    for (ValueId v : in_pin(p.reg, p.is_xmm)) {
+      const Home& h = at(v);
+      if (h.uses == 0 || h.pin != p.reg || dies_here(inst, v)) continue;
+      if (h.gp == kNoReg && h.xmm == kNoReg && h.spill < 0) spill(v);
+    }
   for (size_t k = 0; k < in_state_.size(); k++) {
     ValueId v = in_state_[k];
     Home& h = at(v);
     if (h.uses == 0 || h.state < 0 || dies_here(inst, v)) continue;
-    if (h.gp != kNoReg || h.xmm != kNoReg || h.spill >= 0) continue;
+    if (h.gp != kNoReg || h.xmm != kNoReg || h.pin != kNoReg || h.spill >= 0) continue;
     type_of(v) == Type::V128 ? void(use_xmm(v)) : void(use(v));
     spill(v);
     gp_locked_ = xmm_locked_ = 0;  // there may be more of them than registers
@@ -380,7 +433,12 @@ void RegAlloc::after_call(bool state_changes) {
     if (ValueId v = xmm_owner_[n]; v != kNoValue) at(v).xmm = kNoReg;
     xmm_owner_[n] = kNoValue;
   }
+  if (!pins_.empty()) move_pins(false, state_changes);
   if (!state_changes) return;
+  for (const Pin& p : pins_.all()) {
+    for (ValueId v : in_pin(p.reg, p.is_xmm)) at(v).pin = kNoReg;
+    in_pin(p.reg, p.is_xmm).clear();
+  }
   for (ValueId v : in_state_) at(v).state = -1;
   in_state_.clear();
 }

@@ -2,11 +2,15 @@
 // A value lives in a register, in a spill slot, in the guest-state slot that it was read from or written to,
 // or is a constant; it may be in several of these at once, and a value that is also in memory or constant is
 // evicted for nothing.
+//
+// In a region some slots of guest state are pinned (pins.h): their home is a register instead of memory. What
+// is read from such a slot lives in the pin until the slot is written; what is about to be written to it is
+// computed in the pin where nobody needs the old value any more.
 #pragma once
 #include <vector>
 
 #include "tcg/ir/block.h"
-#include "tcg/x86_64/registers.h"
+#include "tcg/x86_64/pins.h"
 
 namespace sluice::tcg::x86_64 {
 
@@ -23,6 +27,8 @@ class RegAlloc {
   void start(const Block& block);
   // Unlocks registers and retires operands that the op used for the last time.
   void end_op(const Inst& inst);
+  // `next` is emitted together with the current op, which has the same operands: they are used only once.
+  void join(const Inst& next);
   void end_value(ValueId v);  // v has been defined; retires it when nobody uses it
 
   // --- Integers ---
@@ -54,10 +60,16 @@ class RegAlloc {
   Xmm temp_xmm();
 
   // --- Guest state ---
-  void read_state(ValueId v, u32 offset) { after_state_write(v, offset); }
+  void read_state(ValueId v, u32 offset);
   // Before a store to [offset, offset + bytes): values that live only there move to registers.
   void before_state_write(u32 offset, u32 bytes);
   void after_state_write(ValueId v, u32 offset);  // v is also in that slot now
+  const Pin* pin_of(u32 offset) const { return pins_.empty() ? nullptr : pins_.find(offset); }
+  void write_pin(const Pin& pin, ValueId v);
+  void load_pins();
+  void store_pins();  // those that the region writes; EFLAGS stay
+  const Pins& pins() const { return pins_; }
+  void at_label();  // no value is live
 
   // --- Calls ---
   // Every value that lives beyond the op and that a call would destroy goes to memory; `state_changes`:
@@ -78,14 +90,25 @@ class RegAlloc {
   static constexpr i16 kNoReg = -1;
   struct Home {
     i16 gp = kNoReg, xmm = kNoReg;
-    i32 spill = -1;  // frame offset
-    i32 state = -1;  // guest-state offset
+    i32 spill = -1;      // frame offset
+    i32 state = -1;      // guest-state offset
+    i16 pin = kNoReg;    // the pinned register (of its kind) of a slot that holds it
+    i16 early = kNoReg;  // the pin of the slot that it will be written to next
     u16 uses = 0;
     bool clean = true;
   };
   Home& at(ValueId v) { return values_[v]; }
   Type type_of(ValueId v) const { return block_->insts[v].type; }
   bool has_memory(const Home& h) const { return h.spill >= 0 || h.state >= 0; }
+  bool is_elsewhere(const Home& h) const { return has_memory(h) || h.pin != kNoReg; }
+  void find_early_pins();
+  void mark_early(size_t write, i16 reg, u32 offset);
+  // The pin that v may be computed in, or kNoReg; `from`: the operand that the op overwrites.
+  i16 early_pin(ValueId v, ValueId from);
+  void enter_pin(ValueId v, i16 reg, bool clean);
+  void leave_pin(i16 reg, bool is_xmm, ValueId except);
+  std::vector<ValueId>& in_pin(i16 reg, bool is_xmm) { return (is_xmm ? in_xmm_pin_ : in_gp_pin_)[reg]; }
+  void move_pins(bool store, bool all);
   Mem home_memory(const Home& h, Type type) const;
   void extend(ValueId v, ValueId from);
   unsigned pick_gp();
@@ -94,6 +117,7 @@ class RegAlloc {
   void evict_xmm(unsigned n);
   void spill(ValueId v);
   void load_gp(Gp to, ValueId v);
+  void load_xmm(Xmm to, ValueId v);
   void drop(ValueId v);
   void bind_gp(ValueId v, unsigned n);
   void bind_xmm(ValueId v, unsigned n);
@@ -108,6 +132,8 @@ class RegAlloc {
   u32 gp_stamp_[kGpCount] = {}, xmm_stamp_[kXmmCount] = {};
   u32 stamp_ = 0;
   std::vector<ValueId> in_state_;  // values that may have a state home
+  Pins pins_;
+  std::vector<ValueId> in_gp_pin_[kGpCount], in_xmm_pin_[kXmmCount];  // values that may live there
 };
 
 }  // namespace sluice::tcg::x86_64

@@ -1,7 +1,7 @@
 // tests/ir/random_blocks_test.cpp: random IR blocks, far denser than what a front end makes, in the
 // interpreter and in the x86-64 back end. Operands are picked from everything defined before, so that values
-// live long and registers run out; helper calls and writes of state come in between. SLUICE_SEED repeats a
-// run.
+// live long and registers run out; helper calls and writes of state come in between. Regions are made of
+// several such pieces that jump to each other. SLUICE_SEED repeats a run.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -12,6 +12,7 @@
 #include "tcg/flags.h"
 #include "tcg/interp/interpreter.h"
 #include "tcg/ir/builder.h"
+#include "tcg/jump_cache.h"
 #include "tcg/opt/passes.h"
 #include "tcg/vec.h"
 
@@ -30,6 +31,7 @@ struct State : ExecState {
   alignas(16) Vec v[kV];
   u32 f[kFlags];
   u64 calls;
+  u64 turns;  // pieces that a region may still enter
 };
 constexpr u32 offset_x(unsigned n) { return u32(offsetof(State, x)) + n * 8; }
 constexpr u32 offset_v(unsigned n) { return u32(offsetof(State, v)) + n * 16; }
@@ -52,16 +54,67 @@ class RandomBlock {
   Block make() {
     const unsigned length = 10 + below(250);
     for (unsigned n = 0; n < length; n++) step();
-    // Most of what was computed is looked at.
-    for (unsigned n = 0; n < kX; n++) ir_.set_state(offset_x(n), integer(Type::I64));
-    for (unsigned n = 0; n < kV; n++) ir_.set_state(offset_v(n), vector());
-    for (unsigned n = 0; n < kFlags; n++) ir_.set_state(offset_f(n), flags());
+    show_everything();
     ir_.exit_to_run_loop(0x1234);
     block_.guest_insns = 1, block_.guest_bytes = 4;
     return std::move(block_);
   }
 
+  Block make_region() {
+    block_.is_region = true;
+    pieces_ = 1 + below(5);
+    for (unsigned n = below(10); n > 0; n--) step();
+    ir_.exit_to(pc_of(below(pieces_)));
+    for (unsigned k = 0; k < pieces_; k++) {
+      forget_values();
+      ir_.label(pc_of(k));
+      count_turn();
+      for (unsigned n = 2 + below(60); n > 0; n--) step();
+      if (below(4) == 0) show_everything();
+      maybe_jump();
+      end_piece();
+    }
+    block_.guest_insns = 1, block_.guest_bytes = 4;
+    return std::move(block_);
+  }
+
  private:
+  // Most of what was computed is looked at.
+  void show_everything() {
+    for (unsigned n = 0; n < kX; n++) ir_.set_state(offset_x(n), integer(Type::I64));
+    for (unsigned n = 0; n < kV; n++) ir_.set_state(offset_v(n), vector());
+    for (unsigned n = 0; n < kFlags; n++) ir_.set_state(offset_f(n), flags());
+  }
+
+  static u64 pc_of(unsigned piece) { return 0x100 + piece * 0x10; }
+  void forget_values() { wide_.clear(), narrow_.clear(), flags_.clear(), vectors_.clear(); }
+  // Out when there were enough.
+  void count_turn() {
+    constexpr u32 offset = u32(offsetof(State, turns));
+    Value left = ir_.binary(Op::Sub, ir_.get_state(Type::I64, offset), ir_.i64(1));
+    ir_.set_state(offset, left);
+    ir_.exit_if_zero(left, 0x2000);
+  }
+  void maybe_jump() {
+    const u64 to = below(4) ? pc_of(below(pieces_)) : 0x3000;
+    switch (below(4)) {
+      case 0: return ir_.exit_if(flags(), u8(below(15)), to);
+      case 1: return ir_.exit_if_nonzero(integer(width()), to);
+      case 2: return ir_.exit_if_bit(integer(Type::I64), u8(below(64)), below(2), to);
+      default: return;
+    }
+  }
+  void end_piece() {
+    switch (below(8)) {
+      case 0: {
+        Value to = ir_.binary(Op::And, integer(Type::I64), ir_.i64(~u64{3}));
+        return ir_.exit_indirect(to, ir::IndirectKind::Jump);
+      }
+      case 1: return ir_.exit_to_run_loop(0x1234);
+      default: return ir_.exit_to(pc_of(below(pieces_)));
+    }
+  }
+
   unsigned below(u64 n) { return unsigned(random_() % n); }
   Type width() { return below(2) ? Type::I64 : Type::I32; }
 
@@ -196,8 +249,9 @@ class RandomBlock {
     switch (below(5)) {
       case 0: return ir_.set_state(offset_v(below(kV)), vector());
       case 1: return ir_.set_state(offset_f(below(kFlags)), flags());
-      // The halves of a register: what lives in it must be told.
-      case 2: return ir_.set_state(offset_x(below(kX)) + 4 * below(2), integer(Type::I32));
+      // The halves of a register: what lives in it must be told. (Such slots are not pinned.)
+      case 2:
+        return ir_.set_state(offset_x(below(block_.is_region ? 3 : kX)) + 4 * below(2), integer(Type::I32));
       default: return ir_.set_state(offset_x(below(kX)), integer(Type::I64));
     }
   }
@@ -225,6 +279,7 @@ class RandomBlock {
   }
 
   std::mt19937_64 random_;
+  unsigned pieces_ = 0;
   Block block_;
   Builder ir_{block_};
   std::vector<Value> wide_, narrow_, flags_, vectors_;
@@ -236,7 +291,7 @@ std::unique_ptr<State> start_state(u64 seed) {
   for (u64& x : s->x) x = random() % 4 ? random() : random() % 3 - 1;
   for (Vec& v : s->v) v = {random(), random()};
   for (u32& f : s->f) f = Flags::from_nzcv(u32(random() & 15)).word;
-  s->calls = 0;
+  s->calls = 0, s->turns = 1 + random() % 40;
   return s;
 }
 
@@ -248,36 +303,63 @@ std::string difference(const State& a, const State& b) {
   for (unsigned n = 0; n < kFlags; n++)
     if ((a.f[n] ^ b.f[n]) & Flags::kAll) return "f" + std::to_string(n);
   if (a.calls != b.calls) return "calls";
+  if (a.turns != b.turns) return "turns";
   return a.pc != b.pc ? "pc" : "";
 }
 
-TEST(RandomBlocks, GiveTheSameInTheInterpreterAndInTheBackEnd) {
-  auto jit = make_jit(size_t{16} << 20, false);
-  if (!jit) GTEST_SKIP() << "no back end for this host";
-  const char* text = std::getenv("SLUICE_SEED");
-  const u64 seed = text ? std::strtoull(text, nullptr, 0) : std::random_device{}();
-  std::printf("seed %lu\n", seed);
-  for (u64 n = 0; n < 3000; n++) {
-    Block block = RandomBlock(seed * 1000003 + n).make();
-    ASSERT_EQ(verify(block), "") << "seed " << seed << ", block " << n;
-    auto expected = start_state(seed ^ n);
-    interpret(*expected, 0, 1, block.insts, false);
+class RandomBlocks : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!jit_) GTEST_SKIP() << "no back end for this host";
+    const char* text = std::getenv("SLUICE_SEED");
+    seed_ = text ? std::strtoull(text, nullptr, 0) : std::random_device{}();
+    std::printf("seed %lu\n", seed_);
+  }
+
+  void run_interpreted(State& state, const Block& block) {
+    block.is_region ? interpret_region(state, block) : interpret(state, 0, 1, block.insts, false);
+  }
+  void run_compiled(State& state, const Block& block) {
+    TranslatedBlock translated;
+    if (!jit_->compile(block, translated)) {
+      jit_->reset();
+      ASSERT_TRUE(jit_->compile(block, translated));
+    }
+    // No code is at the targets of indirect jumps.
+    std::vector<JumpCacheEntry> nothing(kJumpCacheEntries);
+    state.jump_cache = nothing.data();
+    jit_->enter(state, translated.code);
+  }
+
+  // As it is in the interpreter, and as each set of passes leaves it in both.
+  void compare(const Block& block, u64 n) {
+    ASSERT_EQ(verify(block), "") << "seed " << seed_ << ", block " << n;
+    auto expected = start_state(seed_ ^ n);
+    run_interpreted(*expected, block);
     for (PassSet passes : {PassSet::none(), PassSet::all()}) {
       Block mine = block;
       optimise(mine, passes);
       ASSERT_EQ(verify(mine), "");
-      TranslatedBlock translated;
-      if (!jit->compile(mine, translated)) {
-        jit->reset();
-        ASSERT_TRUE(jit->compile(mine, translated));
-      }
-      auto state = start_state(seed ^ n);
-      jit->enter(*state, translated.code);
-      ASSERT_EQ(difference(*state, *expected), "")
-          << "seed " << seed << ", block " << n << ", passes " << passes.bits << "\n"
+      auto state = start_state(seed_ ^ n), interpreted = start_state(seed_ ^ n);
+      run_compiled(*state, mine);
+      run_interpreted(*interpreted, mine);
+      ASSERT_EQ(difference(*state, *expected) + difference(*interpreted, *expected), "")
+          << "seed " << seed_ << ", block " << n << ", passes " << passes.bits << "\n"
           << ir::print(mine);
     }
   }
+
+  std::unique_ptr<Backend> jit_ = make_jit({.code_bytes = size_t{16} << 20});
+  u64 seed_ = 0;
+};
+
+TEST_F(RandomBlocks, GiveTheSameInTheInterpreterAndInTheBackEnd) {
+  for (u64 n = 0; n < 3000 && !HasFatalFailure(); n++) compare(RandomBlock(seed_ * 1000003 + n).make(), n);
+}
+
+TEST_F(RandomBlocks, RegionsGiveTheSameInTheInterpreterAndInTheBackEnd) {
+  for (u64 n = 0; n < 3000 && !HasFatalFailure(); n++)
+    compare(RandomBlock(seed_ * 1000003 + n).make_region(), n);
 }
 
 }  // namespace

@@ -79,6 +79,51 @@ TEST_P(TranslatedCode, CodeThatChangesItselfRunsAsChanged) {
   EXPECT_EQ(x(4), 500u * 5 + 500u * 7);
 }
 
+// Two loops, one in the other, with a diamond inside: one region.
+TEST_P(TranslatedCode, HotLoopsBecomeARegion) {
+  x(0) = 40;
+  EXPECT_EQ(run({
+                0xd2800321,  // movz x1, #25
+                0x8b010042,  // add x2, x2, x1
+                0x36000061,  // tbz w1, #0, +12
+                0x91000463,  // add x3, x3, #1
+                0x14000002,  // b +8
+                0x91000884,  // add x4, x4, #2
+                0xf1000421,  // subs x1, x1, #1
+                0x54ffff41,  // b.ne -24
+                0xd1000400,  // sub x0, x0, #1
+                0xb5fffee0,  // cbnz x0, -36
+            }),
+            End::Arrived);
+  EXPECT_EQ(x(2), 40u * 325);
+  EXPECT_EQ(x(3), 40u * 13);
+  EXPECT_EQ(x(4), 40u * 24);
+  EXPECT_EQ(world.vcpu().counters().regions, jit() ? 1u : 0u);
+}
+
+// What a region keeps in host registers is in the guest's when an access faults.
+TEST_P(TranslatedCode, AFaultInARegionShowsEveryRegister) {
+  x(0) = kEnd - 100 * 8, x(5) = 3;
+  world.state().v[7] = {1, 2};
+  EXPECT_EQ(run({
+                0x91000421,  // add x1, x1, #1
+                0xd37ff822,  // lsl x2, x1, #1
+                0x4ee784e7,  // add v7.2d, v7.2d, v7.2d
+                0xf8008402,  // str x2, [x0], #8
+                0x8b0100a5,  // add x5, x5, x1
+                0x17fffffb,  // b -20
+            }),
+            End::DataFault);
+  EXPECT_EQ(world.state().pc, kCode + 12);
+  EXPECT_EQ(x(0), kEnd);
+  EXPECT_EQ(x(1), 101u);
+  EXPECT_EQ(x(2), 202u);
+  EXPECT_EQ(x(5), 3u + 100 * 101 / 2);
+  EXPECT_EQ(world.state().v[7].lo, 0u);
+  EXPECT_EQ(world.state().v[7].hi, 0u);
+  EXPECT_EQ(world.peek<u64>(kEnd - 8), 200u);
+}
+
 TEST_P(TranslatedCode, AStoreBesideTheCodeInItsPageIsOnlyAStore) {
   x(0) = 100, x(2) = kCode + 0x800;
   EXPECT_EQ(run({

@@ -70,6 +70,7 @@ class A64Machine final : public tcg::Guest {
 
   tcg::FetchTarget fetch(u64) noexcept override { return {}; }
   void translate(tcg::ir::Block&, const tcg::FetchTarget&, unsigned) noexcept override {}
+  bool translate_region(tcg::ir::Block&, const tcg::FetchTarget&) noexcept override { return false; }
   tcg::DataTarget access(u64 va, unsigned size, Access, tcg::ir::MemOp) noexcept override {
     if (va >= kData && va - kData + size <= kSize)
       return {tcg::DataTarget::Kind::Host, &memory[va - kData], {}};

@@ -36,9 +36,9 @@ UserWorld::UserWorld(const Options& options)
     : icount_(options.icount),
       ram_(*GuestRam::create("user", kSize)),
       state_(std::make_unique<cpu::PeState>()),
-      vcpu_(std::make_unique<tcg::Vcpu>(
-          *this, *state_,
-          tcg::Vcpu::Options{options.accel, options.icount, options.passes, options.code_bytes})) {
+      vcpu_(std::make_unique<tcg::Vcpu>(*this, *state_,
+                                        tcg::Vcpu::Options{options.accel, options.icount, options.passes,
+                                                           options.code_bytes, options.loop_heat})) {
   state_->el = 0, state_->sp_sel = 0;
   state_->bank = state_->unprivileged_bank = soft_tlb_.bank_for(0);
   set_fp(0, 0);
@@ -94,6 +94,11 @@ tcg::FetchTarget UserWorld::fetch(u64 pc) noexcept {
   ram_->mark_code(t.ram_offset / GuestRam::kPage);
   soft_tlb_.protect_host_page(t.host - t.ram_offset % GuestRam::kPage);
   return t;
+}
+
+bool UserWorld::translate_region(tcg::ir::Block& region, const tcg::FetchTarget& from) noexcept {
+  const u8* page = from.host - (region.pc & tcg::kSoftPageMask);
+  return cpu::a64::translate_region(region, user_decoder(), user_features(), page);
 }
 
 void UserWorld::translate(tcg::ir::Block& block, const tcg::FetchTarget& from, unsigned max_insns) noexcept {

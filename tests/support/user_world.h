@@ -28,6 +28,7 @@ class UserWorld final : public tcg::Guest {
     tcg::PassSet passes = tcg::PassSet::all();
     bool icount = false;
     size_t code_bytes = size_t{16} << 20;
+    u32 loop_heat = 2;  // so that short tests have regions, too
   };
   enum class End : u8 {
     Arrived,     // the PE wants to execute at `stop_pc`, or outside RAM
@@ -70,6 +71,7 @@ class UserWorld final : public tcg::Guest {
 
   tcg::FetchTarget fetch(u64 pc) noexcept override;
   void translate(tcg::ir::Block& block, const tcg::FetchTarget& from, unsigned max_insns) noexcept override;
+  bool translate_region(tcg::ir::Block& region, const tcg::FetchTarget& from) noexcept override;
   tcg::DataTarget access(u64 va, unsigned size, Access access, tcg::ir::MemOp op) noexcept override;
   bool alignment_fault(u64 va, Access access, tcg::ir::MemOp op) noexcept override;
   bool mmio_load(const tcg::DataTarget&, u64, unsigned, tcg::Vec&) noexcept override { return false; }

@@ -1,0 +1,50 @@
+// Regions: blocks with loops inside (tcg/ir/block.h), whose hottest slots of guest state are in host
+// registers (pins.h). An exit to a Label is a jump; every other way out stores what is pinned first.
+#include <algorithm>
+
+#include "tcg/x86_64/compiler.h"
+
+namespace sluice::tcg::x86_64 {
+
+using asmjit::imm;
+
+void Compiler::start_region() {
+  labels_.clear();
+  const auto& insts = block_->insts;
+  for (size_t n = 0; n < insts.size(); n++) {
+    if (insts[n].op != Op::Label) continue;
+    auto jumps_here = [&](const Inst& i) { return ir::is_direct_exit(i.op) && i.imm == insts[n].imm; };
+    bool is_loop = std::any_of(insts.begin() + long(n), insts.end(), jumps_here);
+    labels_.push_back({insts[n].imm, a.newLabel(), is_loop});
+  }
+  store_pins_ = a.newLabel();
+  regs.load_pins();
+}
+
+// Behind the cold code, for its sake.
+void Compiler::end_region() {
+  a.bind(store_pins_);
+  regs.store_pins();
+  a.ret();
+}
+
+const Compiler::RegionLabel* Compiler::label_of(u64 target) const {
+  for (const RegionLabel& l : labels_)
+    if (l.pc == target) return &l;
+  return nullptr;
+}
+
+// For cold code, where size counts more than time.
+void Compiler::store_pins_out_of_line() {
+  if (!regs.pins().empty()) a.call(store_pins_);
+}
+
+void Compiler::emit_Label(const Inst& i) {
+  const RegionLabel& l = *label_of(i.imm);
+  regs.at_label();
+  set_live_flags(kNoValue);
+  a.bind(l.label);
+  if (l.is_loop) poll(i.imm);
+}
+
+}  // namespace sluice::tcg::x86_64
