@@ -1,14 +1,6 @@
-// tests/bench/guest/float.c: scalar FP, vectors (by the compiler's vector types), hashes. No contraction to
-// fused operations, so that every host computes the same bits.
-#include <string.h>
-
+// tests/bench/guest/float.c: scalar floating point. Nothing is contracted to fused operations, so that every
+// host computes the same bits; where fused ones are meant, they are written as such.
 #include "kernels.h"
-
-static uint64_t bits(double d) {
-  uint64_t b;
-  memcpy(&b, &d, sizeof b);
-  return b;
-}
 
 static uint64_t matmul(uint64_t rounds) {
   enum { kN = 64 };
@@ -22,7 +14,7 @@ static uint64_t matmul(uint64_t rounds) {
         for (int k = 0; k < kN; k++) sum += a[i][k] * b[k][j];
         c[i][j] = sum;
       }
-  return bits(c[13][17]) ^ bits(c[60][2]);
+  return bits_of(c[13][17]) ^ bits_of(c[60][2]);
 }
 
 static uint64_t nbody(uint64_t rounds) {
@@ -42,7 +34,7 @@ static uint64_t nbody(uint64_t rounds) {
     for (int i = 0; i < kN; i++)
       for (int d = 0; d < 3; d++) p[i][d] += 0.001 * v[i][d];
   }
-  return bits(p[0][0]) ^ bits(p[4][2]);
+  return bits_of(p[0][0]) ^ bits_of(p[4][2]);
 }
 
 static uint64_t mandelbrot(uint64_t rounds) {
@@ -60,60 +52,164 @@ static uint64_t mandelbrot(uint64_t rounds) {
   return sum;
 }
 
-typedef float floats __attribute__((vector_size(16)));
-typedef uint8_t bytes __attribute__((vector_size(16)));
-typedef uint16_t halves __attribute__((vector_size(32)));
-typedef uint32_t words __attribute__((vector_size(16)));
-
-static uint64_t saxpy(uint64_t rounds) {
-  static floats x[256], y[256];
-  for (int n = 0; n < 256; n++) x[n] = (floats){n, n + 1, n + 2, n + 3}, y[n] = (floats){1, 2, 3, 4};
-  for (; rounds; rounds--) {
-    for (int n = 0; n < 256; n++) y[n] = y[n] + x[n] * 0.0009765625f;
-    __asm__ volatile("" ::: "memory");
-  }
-  return bits(y[17][0] + y[200][3]);
-}
-
-static uint64_t absolute_differences(uint64_t rounds) {
-  static bytes a[256], b[256];
-  for (int n = 0; n < 256; n++)
-    for (int lane = 0; lane < 16; lane++)
-      a[n][lane] = (uint8_t)(n * 5 + lane), b[n][lane] = (uint8_t)(n * 3 ^ lane);
+static uint64_t conversions(uint64_t rounds) {
+  static int32_t ints[256];
+  static double doubles[256];
+  static float floats[256];
+  uint32_t seed = 2;
   uint64_t sum = 0;
+  for (int n = 0; n < 256; n++) ints[n] = (int32_t)next_random(&seed) >> 8;
   for (; rounds; rounds--) {
-    halves total = {0};
+    for (int n = 0; n < 256; n++) doubles[n] = ints[n] * 0.37;
+    forget();
+    for (int n = 0; n < 256; n++) floats[n] = (float)doubles[n];
+    forget();
     for (int n = 0; n < 256; n++) {
-      bytes larger = (bytes)(a[n] > b[n]);
-      bytes d = ((a[n] - b[n]) & larger) | ((b[n] - a[n]) & ~larger);
-      total += __builtin_convertvector(d, halves);
+      const int64_t wide = (int64_t)floats[n];
+      sum += (uint64_t)wide + (uint32_t)(int32_t)(doubles[n] + (float)(wide & 0xffff));
     }
-    for (int lane = 0; lane < 16; lane++) sum += total[lane];
-    a[rounds % 256][3]++;
-    __asm__ volatile("" ::: "memory");
+    ints[rounds & 255] += (int32_t)rounds & 1023;
   }
   return sum;
 }
 
-static uint64_t chacha(uint64_t rounds) {
-  words a = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}, b = {1, 2, 3, 4}, c = {5, 6, 7, 8},
-        d = {9, 10, 11, 12};
-  for (; rounds; rounds--)
-    for (int n = 0; n < 10; n++) {
-      a += b, d ^= a, d = d << 16 | d >> 16;
-      c += d, b ^= c, b = b << 12 | b >> 20;
-      a += b, d ^= a, d = d << 8 | d >> 24;
-      c += d, b ^= c, b = b << 7 | b >> 25;
-      b = __builtin_shuffle(b, (words){1, 2, 3, 0}), c = __builtin_shuffle(c, (words){2, 3, 0, 1});
-      d = __builtin_shuffle(d, (words){3, 0, 1, 2});
-    }
-  return (uint64_t)(a[0] ^ c[1]) << 32 | (b[2] ^ d[3]);
+// --- Elementary functions as libm has them: reduction of the argument, a polynomial by fused multiply-add
+static double exponential(double x) {
+  const double k = __builtin_floor(x * 1.4426950408889634 + 0.5);
+  const double r = __builtin_fma(-k, 0.6931471805599453, x);
+  double p = 1.0 / 5040;
+  static const double c[] = {1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1};
+  for (int n = 0; n < 7; n++) p = __builtin_fma(p, r, c[n]);
+  const uint64_t power = (uint64_t)(1023 + (int64_t)k) << 52;
+  double scale;
+  memcpy(&scale, &power, 8);
+  return p * scale;
+}
+static double sine(double x) {
+  const double k = __builtin_floor(x * 0.3183098861837907 + 0.5);
+  const double r = __builtin_fma(-k, 3.141592653589793, x), square = r * r;
+  double p = -1.0 / 39916800;
+  static const double c[] = {1.0 / 362880, -1.0 / 5040, 1.0 / 120, -1.0 / 6, 1};
+  for (int n = 0; n < 5; n++) p = __builtin_fma(p, square, c[n]);
+  return (int64_t)k & 1 ? -p * r : p * r;
+}
+static double logarithm(double x) {
+  uint64_t b = bits_of(x);
+  const int64_t e = (int64_t)(b >> 52) - 1023;
+  b = (b & 0xfffffffffffffull) | 0x3ff0000000000000ull;
+  double m;
+  memcpy(&m, &b, 8);
+  const double s = (m - 1) / (m + 1), square = s * s;
+  double p = 2.0 / 11;
+  static const double c[] = {2.0 / 9, 2.0 / 7, 2.0 / 5, 2.0 / 3, 2};
+  for (int n = 0; n < 5; n++) p = __builtin_fma(p, square, c[n]);
+  return __builtin_fma((double)e, 0.6931471805599453, p * s);
+}
+static uint64_t elementary_functions(uint64_t rounds) {
+  double x = 0.5, sum = 0;
+  for (; rounds; rounds--) {
+    sum += sine(x) + exponential(-x * 0.25) + logarithm(x + 1.5);
+    x += 0.618033988749895;
+    if (x > 30) x -= 30;
+  }
+  return bits_of(sum);
 }
 
-const struct kernel float_kernels[] = {{"matmul", "scalar FP", matmul, 240},
-                                       {"n-body", "scalar FP", nbody, 320000},
-                                       {"mandelbrot", "scalar FP", mandelbrot, 600},
-                                       {"saxpy", "NEON", saxpy, 120000},
-                                       {"absolute differences", "NEON", absolute_differences, 80000},
-                                       {"chacha", "NEON", chacha, 1600000},
+static uint64_t fourier(uint64_t rounds) {
+  enum { kN = 256 };
+  static double re[kN], im[kN], wr[kN / 2], wi[kN / 2];
+  for (int n = 0; n < kN / 2; n++)
+    wr[n] = sine(n * 2 * 3.141592653589793 / kN + 1.5707963267948966),
+    wi[n] = -sine(n * 2 * 3.141592653589793 / kN);
+  for (int n = 0; n < kN; n++) re[n] = n % 17 - 8, im[n] = 0;
+  for (; rounds; rounds--) {
+    for (int size = kN / 2; size; size /= 2)
+      for (int from = 0; from < kN; from += 2 * size)
+        for (int n = 0; n < size; n++) {
+          const int a = from + n, b = a + size, w = n * (kN / 2 / size);
+          const double r = re[a] - re[b], i = im[a] - im[b];
+          re[a] = (re[a] + re[b]) * 0.5, im[a] = (im[a] + im[b]) * 0.5;
+          re[b] = (r * wr[w] - i * wi[w]) * 0.5, im[b] = (r * wi[w] + i * wr[w]) * 0.5;
+        }
+    for (int n = 0; n < kN; n++) re[n] += n % 13;
+  }
+  return bits_of(re[3]) ^ bits_of(im[77]);
+}
+
+// Divisions: the matrix is never stored.
+static uint64_t spectral_norm(uint64_t rounds) {
+  enum { kN = 40 };
+  double u[kN], v[kN];
+  for (int n = 0; n < kN; n++) u[n] = 1;
+  double norm = 0;
+  for (; rounds; rounds--) {
+    for (int i = 0; i < kN; i++) {
+      v[i] = 0;
+      for (int j = 0; j < kN; j++) v[i] += u[j] / ((i + j) * (i + j + 1) / 2 + i + 1);
+    }
+    norm = 0;
+    for (int n = 0; n < kN; n++) norm += v[n] * v[n];
+    norm = __builtin_sqrt(norm);
+    for (int n = 0; n < kN; n++) u[n] = v[n] / norm;
+  }
+  return bits_of(norm) ^ bits_of(u[7]);
+}
+
+// A chain of filters of second order in single precision: each result depends on the one before.
+static uint64_t filters(uint64_t rounds) {
+  float s[4][2] = {{0}}, x = 0.25f;
+  for (uint64_t n = 0; n < rounds; n++) {
+    x = x * 0.5f + ((n & 64) ? 1.0f : -1.0f);
+    for (int f = 0; f < 4; f++) {
+      const float w = x + 1.6f * s[f][0] - 0.81f * s[f][1];
+      x = (w - s[f][1]) * 0.095f;
+      s[f][1] = s[f][0], s[f][0] = w;
+    }
+  }
+  return bits_of(x) ^ bits_of(s[3][0]);
+}
+
+// Rays against spheres: square roots, comparisons, branches on them.
+static uint64_t rays(uint64_t rounds) {
+  static const float spheres[4][4] = {{0, 0, 5, 1}, {2, 0, 6, 1.5f}, {-2, 1, 4, 0.75f}, {0, -102, 5, 100}};
+  uint64_t sum = 0;
+  for (uint64_t n = 0; n < rounds; n++) {
+    const float x = (float)(int)(n % 97) / 48 - 1, y = (float)(int)(n % 89) / 44 - 1;
+    const float scale = 1 / __builtin_sqrtf(x * x + y * y + 1);
+    float nearest = 1e9f;
+    int hit = 4;
+    for (int s = 0; s < 4; s++) {
+      const float* c = spheres[s];
+      const float along = (x * c[0] + y * c[1] + c[2]) * scale;
+      const float square = along * along - (c[0] * c[0] + c[1] * c[1] + c[2] * c[2]) + c[3] * c[3];
+      if (square < 0) continue;
+      const float t = along - __builtin_sqrtf(square);
+      if (t > 0.001f && t < nearest) nearest = t, hit = s;
+    }
+    sum = sum * 5 + (uint64_t)hit + (uint64_t)(nearest < 1e8f ? nearest * 1000 : 0);
+  }
+  return sum;
+}
+
+static uint64_t roundings(uint64_t rounds) {
+  double x = -1000.3, sum = 0;
+  for (; rounds; rounds--) {
+    sum += __builtin_floor(x) + __builtin_ceil(x * 0.5) + __builtin_trunc(x * 0.3) + __builtin_rint(x * 0.7);
+    sum += x > 3 ? __builtin_fabs(x) : -x;
+    x += 0.37;
+    if (x > 1000) x -= 2000;
+  }
+  return bits_of(sum);
+}
+
+const struct kernel float_kernels[] = {{"matmul", "scalar FP", matmul, 200},
+                                       {"n-body", "scalar FP", nbody, 250000},
+                                       {"mandelbrot", "scalar FP", mandelbrot, 500},
+                                       {"conversions", "scalar FP", conversions, 20000},
+                                       {"elementary functions", "scalar FP", elementary_functions, 500000},
+                                       {"Fourier", "scalar FP", fourier, 2000},
+                                       {"spectral norm", "scalar FP", spectral_norm, 3000},
+                                       {"filters", "scalar FP", filters, 800000},
+                                       {"rays", "scalar FP", rays, 700000},
+                                       {"roundings", "scalar FP", roundings, 2000000},
                                        {0, 0, 0, 0}};

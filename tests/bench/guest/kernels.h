@@ -3,12 +3,26 @@
 // agree.
 #pragma once
 #include <stdint.h>
+#include <string.h>
 
 struct kernel {
   const char* name;
   const char* kind;
   uint64_t (*run)(uint64_t rounds);
-  uint64_t rounds;  // about 0.2 to 1 s under emulation
+  uint64_t rounds;  // about 0.1 s under emulation
 };
-extern const struct kernel compute_kernels[], memory_kernels[], float_kernels[], crypto_kernels[],
-    system_kernels[];
+extern const struct kernel integer_kernels[], deflate_kernels[], branch_kernels[], memory_kernels[],
+    atomic_kernels[], float_kernels[], vector_kernels[], fixed_point_kernels[], crypto_kernels[],
+    system_kernels[], process_kernels[];
+
+// A linear congruential generator: the high bits are the good ones.
+static inline uint32_t next_random(uint32_t* seed) { return *seed = *seed * 1664525u + 1013904223u; }
+
+static inline uint64_t bits_of(double d) {
+  uint64_t b;
+  memcpy(&b, &d, sizeof b);
+  return b;
+}
+
+// What the compiler must not know across this point: all of memory.
+static inline void forget(void) { __asm__ volatile("" ::: "memory"); }

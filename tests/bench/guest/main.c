@@ -1,7 +1,8 @@
-// tests/bench/guest/main.c: runs kernels. On the host: `kernels [scale]` runs all of them; as the first
-// process of the guest it reads the scale (percent) and the names from the kernel command line
-// (bench=SCALE:NAME+NAME). Each prints "BENCH begin NAME", "BENCH end NAME CHECKSUM"; the driver measures
-// between these markers.
+// tests/bench/guest/main.c: runs kernels. On the host: `kernels [SCALE[:NAME+NAME]]`; as the first process of
+// the guest it reads the same from the kernel command line (bench=SCALE:NAME+NAME). The scale is in percent;
+// names have
+// "_" for a space. Each prints "BENCH begin KIND|NAME|ROUNDS", "BENCH end NAME|CHECKSUM|MICROSECONDS"; the
+// driver measures between these markers.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,12 +28,12 @@ static void run_all(const struct kernel* k, uint64_t percent) {
   for (; k->name; k++) {
     if (!is_wanted(k->name)) continue;
     uint64_t rounds = k->rounds * percent / 100;
-    if (!strcmp(k->name, "recursion") && percent < 100) rounds = 25;
-    printf("BENCH begin %s|%s\n", k->kind, k->name);
+    rounds = rounds ? rounds : 1;
+    printf("BENCH begin %s|%s|%llu\n", k->kind, k->name, (unsigned long long)rounds);
     fflush(stdout);
     struct timespec from, to;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
-    uint64_t sum = k->run(rounds ? rounds : 1);
+    uint64_t sum = k->run(rounds);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
     printf("BENCH end %s|%016llx|%ld\n", k->name, (unsigned long long)sum,
            (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
@@ -41,23 +42,31 @@ static void run_all(const struct kernel* k, uint64_t percent) {
   }
 }
 
+// SCALE[:NAME+NAME]
+static uint64_t read_wish(const char* text) {
+  char* at;
+  const uint64_t percent = strtoull(text, &at, 10);
+  if (*at == ':') snprintf(wanted, sizeof wanted, "+%.*s+", (int)strcspn(at + 1, " \n"), at + 1);
+  return percent;
+}
+
 static uint64_t read_command_line(void) {
   static char line[8192];
   mkdir("/proc", 0755);
   mount("proc", "/proc", "proc", 0, 0);
   int fd = open("/proc/cmdline", O_RDONLY);
   if (fd < 0 || read(fd, line, sizeof line - 1) < 0) return 100;
-  char* at = strstr(line, "bench=");
-  if (!at) return 100;
-  uint64_t percent = strtoull(at + 6, &at, 10);
-  if (*at == ':') snprintf(wanted, sizeof wanted, "+%.*s+", (int)strcspn(at + 1, " \n"), at + 1);
-  return percent;
+  close(fd);
+  const char* at = strstr(line, "bench=");
+  return at ? read_wish(at + 6) : 100;
 }
 
 int main(int count, char** arguments) {
-  uint64_t percent = getpid() == 1 ? read_command_line() : count > 1 ? strtoull(arguments[1], 0, 10) : 100;
-  const struct kernel* const all[] = {compute_kernels, memory_kernels, float_kernels, crypto_kernels,
-                                      system_kernels};
+  if (count > 1 && !strcmp(arguments[1], "exit")) return 7;  // process.c runs us for that
+  const uint64_t percent = getpid() == 1 ? read_command_line() : count > 1 ? read_wish(arguments[1]) : 100;
+  const struct kernel* const all[] = {integer_kernels, deflate_kernels, branch_kernels, memory_kernels,
+                                      atomic_kernels,  float_kernels,   vector_kernels, fixed_point_kernels,
+                                      crypto_kernels,  system_kernels,  process_kernels};
   puts("BENCH ready");
   fflush(stdout);
   for (unsigned n = 0; n < sizeof all / sizeof *all; n++) run_all(all[n], percent);
