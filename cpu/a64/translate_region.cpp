@@ -18,6 +18,8 @@ namespace {
 
 constexpr u32 kPageWords = 1024;
 constexpr u32 kMaxInsns = 400;
+// A return compares its address with each of them.
+constexpr unsigned kMaxReturnSites = 6;
 // A loop with a helper call in fewer than so many instructions gains nothing from registers that each call
 // has to store and load.
 constexpr size_t kInsnsPerCall = 8;
@@ -25,31 +27,48 @@ constexpr size_t kInsnsPerCall = 8;
 // How an instruction passes control on, from its encoding ("Branches, Exception Generating and System
 // instructions").
 struct Flow {
-  bool falls_through = true;
-  std::optional<i32> target;  // in words from the instruction
+  enum class Kind : u8 { Straight, Branch, ConditionalBranch, Call, Return, Leave } kind = Kind::Straight;
+  i32 target = 0;  // of branches and calls, in words from the instruction
+  bool has_target() const {
+    return kind == Kind::Branch || kind == Kind::ConditionalBranch || kind == Kind::Call;
+  }
+  bool falls_through() const { return kind == Kind::Straight || kind == Kind::ConditionalBranch; }
 };
 
 Flow flow_of(u32 word) {
+  using Kind = Flow::Kind;
   auto words = [&](unsigned lsb, unsigned width) {
     return i32(sign_extend(extract(word, lsb, width), width));
   };
-  if ((word & 0xfc000000) == 0x14000000) return {false, words(0, 26)};  // B
-  if ((word & 0xff000010) == 0x54000000)
-    return {(word & 0xe) != 0xe, words(5, 19)};                        // B.cond; AL, NV: always
-  if ((word & 0x7e000000) == 0x34000000) return {true, words(5, 19)};  // CBZ, CBNZ
-  if ((word & 0x7e000000) == 0x36000000) return {true, words(5, 14)};  // TBZ, TBNZ
-  bool leaves = (word & 0xfc000000) == 0x94000000 ||                   // BL
-                (word & 0xfe000000) == 0xd6000000 ||                   // BR, BLR, RET, ERET
-                (word & 0xff000000) == 0xd4000000;                     // exceptions
-  return {!leaves, std::nullopt};
+  bool always = (word & 0xe) == 0xe;                                           // AL, NV
+  if ((word & 0xfc000000) == 0x14000000) return {Kind::Branch, words(0, 26)};  // B
+  if ((word & 0xfc000000) == 0x94000000) return {Kind::Call, words(0, 26)};    // BL
+  if ((word & 0xff000010) == 0x54000000)                                       // B.cond
+    return {always ? Kind::Branch : Kind::ConditionalBranch, words(5, 19)};
+  if ((word & 0x7e000000) == 0x34000000) return {Kind::ConditionalBranch, words(5, 19)};  // CBZ, CBNZ
+  if ((word & 0x7e000000) == 0x36000000) return {Kind::ConditionalBranch, words(5, 14)};  // TBZ, TBNZ
+  if ((word & 0xfffff800) == 0xd65f0800) return {Kind::Return};                           // RETAA, RETAB
+  if ((word & 0xfffffc1f) == 0xd65f0000) return {Kind::Return};                           // RET
+  if ((word & 0xfe000000) == 0xd6000000 || (word & 0xff000000) == 0xd4000000)  // BR, BLR, ERET; exceptions
+    return {Kind::Leave};
+  return {};
 }
 
 // A piece of straight code, in words from the start of the page.
 struct Piece {
   u32 first, end;
-  std::array<std::optional<u32>, 2> next;
-  bool in_loop = false;
+  Flow::Kind last;        // how its last instruction passes control on
+  std::vector<u32> next;  // the first words of the pieces that may follow
+  bool in_loop = false, is_return_site = false;
 };
+using Pieces = std::vector<Piece>;
+
+// The piece that begins at a word, or null.
+template <class P>
+auto* find(P& pieces, u32 first) {
+  auto found = std::ranges::find_if(pieces, [&](const Piece& p) { return p.first == first; });
+  return found == pieces.end() ? nullptr : &*found;
+}
 
 class Finder {
  public:
@@ -57,9 +76,10 @@ class Finder {
 
   // The pieces of the loops through the head, by address; none: it is in no loop. With `from_head`, without
   // the outer loops, which begin before it.
-  std::vector<Piece> loops(bool from_head) const {
-    std::vector<Piece> pieces = cut();
+  Pieces loops(bool from_head) const {
+    Pieces pieces = cut();
     if (from_head) std::erase_if(pieces, [&](const Piece& p) { return p.first < head_; });
+    connect_returns(pieces);
     // The head is reached again from: whatever leads to a piece that does.
     for (bool changed = true; changed;) {
       changed = false;
@@ -67,60 +87,99 @@ class Finder {
         if (!p.in_loop && leads_to_loop(pieces, p)) p.in_loop = changed = true;
     }
     std::erase_if(pieces, [](const Piece& p) { return !p.in_loop; });
-    bool closed = std::any_of(pieces.begin(), pieces.end(), [&](const Piece& p) { return p.first == head_; });
-    return closed ? pieces : std::vector<Piece>{};
+    const Piece* head = find(pieces, head_);
+    return head ? pieces : Pieces{};
   }
 
  private:
   u32 word(u32 at) const { return word_at(page_ + at * 4); }
+  // Inside the page.
   std::optional<u32> target(u32 at, const Flow& flow) const {
-    if (!flow.target) return {};
-    i64 to = i64{at} + *flow.target;
-    if (to < 0 || to >= kPageWords) return {};
+    i64 to = i64{at} + flow.target;
+    if (!flow.has_target() || to < 0 || to >= kPageWords) return {};
     return u32(to);
   }
-
   void follow(u32 from) {
     std::vector<u32> to_do{from};
     leader_[from] = true;
+    auto leads_to = [&](u32 to) {
+      if (to >= kPageWords) return;
+      leader_[to] = true;
+      to_do.push_back(to);
+    };
     while (!to_do.empty()) {
       u32 at = to_do.back();
       to_do.pop_back();
       for (; at < kPageWords && !reached_[at]; at++) {
         reached_[at] = true;
         Flow flow = flow_of(word(at));
-        if (auto to = target(at, flow)) leader_[*to] = true, to_do.push_back(*to);
-        if (!flow.falls_through) break;
-        if (flow.target && at + 1 < kPageWords) leader_[at + 1] = true;
+        if (flow.kind == Flow::Kind::Straight) continue;
+        if (auto to = target(at, flow)) {
+          leads_to(*to);
+          if (flow.kind == Flow::Kind::Call) leads_to(at + 1);
+        }
+        if (flow.falls_through()) leads_to(at + 1);
+        break;
       }
     }
   }
 
-  std::vector<Piece> cut() const {
-    std::vector<Piece> pieces;
+  Pieces cut() const {
+    Pieces pieces;
     for (u32 first = 0; first < kPageWords; first++) {
       if (!leader_[first] || !reached_[first]) continue;
-      Piece p{first, first, {}};
-      for (bool goes_on = true; goes_on;) {
+      Piece p{.first = first, .end = first, .last = Flow::Kind::Straight, .next = {}};
+      do {
         Flow flow = flow_of(word(p.end));
-        p.next[0] = target(p.end++, flow);
-        if (flow.falls_through && p.end < kPageWords) p.next[1] = p.end;
-        goes_on = flow.falls_through && p.end < kPageWords && !leader_[p.end];
-        if (goes_on) p.next = {};
-      }
+        p.last = flow.kind;
+        if (auto to = target(p.end++, flow)) p.next.push_back(*to);
+      } while (p.last == Flow::Kind::Straight && p.end < kPageWords && !leader_[p.end]);
+      bool falls_through = p.last == Flow::Kind::Straight || p.last == Flow::Kind::ConditionalBranch;
+      if (falls_through && p.end < kPageWords) p.next.push_back(p.end);
       pieces.push_back(p);
     }
     return pieces;
   }
 
-  bool leads_to_loop(const std::vector<Piece>& pieces, const Piece& p) const {
-    auto good = [&](std::optional<u32> to) {
-      if (!to) return false;
-      if (*to == head_) return true;
-      auto is_target = [&](const Piece& q) { return q.first == *to && q.in_loop; };
-      return std::any_of(pieces.begin(), pieces.end(), is_target);
-    };
-    return good(p.next[0]) || good(p.next[1]);
+  // The returns of a function that is called inside lead behind the calls.
+  static void connect_returns(Pieces& pieces) {
+    unsigned sites = 0;
+    for (const Piece& call : pieces) {
+      if (call.last != Flow::Kind::Call || call.next.empty()) continue;
+      Piece* site = find(pieces, call.end);
+      if (!site || sites == kMaxReturnSites) continue;
+      std::vector<u32> returns = returns_of(pieces, call.next[0]);
+      for (u32 r : returns) find(pieces, r)->next.push_back(site->first);
+      site->is_return_site = !returns.empty();
+      sites += site->is_return_site;
+    }
+  }
+
+  // The pieces that return from the function at `entry`; calls inside it are taken to come back.
+  static std::vector<u32> returns_of(const Pieces& pieces, u32 entry) {
+    std::vector<u32> to_do{entry}, returns;
+    std::array<bool, kPageWords> seen{};
+    while (!to_do.empty()) {
+      u32 at = to_do.back();
+      to_do.pop_back();
+      const Piece* p = at < kPageWords && !seen[at] ? find(pieces, at) : nullptr;
+      if (!p) continue;
+      seen[at] = true;
+      if (p->last == Flow::Kind::Return)
+        returns.push_back(at);
+      else if (p->last == Flow::Kind::Call)
+        to_do.push_back(p->end);
+      else
+        to_do.insert(to_do.end(), p->next.begin(), p->next.end());
+    }
+    return returns;
+  }
+
+  bool leads_to_loop(const Pieces& pieces, const Piece& p) const {
+    return std::ranges::any_of(p.next, [&](u32 to) {
+      const Piece* q = find(pieces, to);
+      return to == head_ || (q && q->in_loop);
+    });
   }
 
   const u8* page_;
@@ -143,7 +202,7 @@ class RegionBuilder {
   // False: the region has become too large.
   bool piece(const Piece& p) {
     at(p.first);
-    builder_.label(e_.pc);
+    builder_.label(e_.pc, p.is_return_site);
     for (u32 n = p.first; n < p.end && !e_.stop; n++) {
       if (region_.insts.size() + kMaxOpsPerInstruction >= tcg::ir::Block::kMaxInsts) return false;
       at(n);
@@ -177,7 +236,7 @@ class RegionBuilder {
   Emitter e_;
 };
 
-u32 insns_of(const std::vector<Piece>& pieces) {
+u32 insns_of(const Pieces& pieces) {
   u32 insns = 0;
   for (const Piece& p : pieces) insns += p.end - p.first;
   return insns;
@@ -195,7 +254,7 @@ bool translate_region(tcg::ir::Block& region, const Decoder& decoder, FeatureSet
   Mode mode{region.mode};
   if (mode.get<Mode::Step>() || mode.get<Mode::Breakpoints>() || mode.get<Mode::IllegalState>()) return false;
   Finder finder(page, u32(region.pc & tcg::kSoftPageMask) / 4);
-  std::vector<Piece> loops = finder.loops(false);
+  Pieces loops = finder.loops(false);
   if (insns_of(loops) > kMaxInsns) loops = finder.loops(true);
   if (loops.empty() || insns_of(loops) > kMaxInsns) return false;
   region.is_region = true;

@@ -72,8 +72,10 @@ class Execution {
   void give_back(const Inst& i) {
     if (icount_) state_.icount_left += i64(insns_) - (i.guest_offset / 4 + 1);
   }
-  bool jump_to_label(u64 pc) {
-    auto is_target = [&](const Inst& to) { return to.op == Op::Label && to.imm == pc; };
+  bool jump_to_label(u64 pc, bool is_return) {
+    auto is_target = [&](const Inst& to) {
+      return to.op == Op::Label && to.imm == pc && (to.aux || !is_return);
+    };
     auto to = std::ranges::find_if(insts_, is_target);
     if (to == insts_.end()) return false;
     next_ = size_t(to - insts_.begin());
@@ -81,8 +83,9 @@ class Execution {
   }
   // True: the way was to a Label of this region.
   bool exit_to(const Inst& i, u64 pc) {
-    bool may_stay = i.op != Op::ExitIndirect && i.op != Op::ExitToRunLoop && i.op != Op::Label;
-    if (is_region_ && may_stay && jump_to_label(pc)) return true;
+    bool is_return = i.op == Op::ExitIndirect && ir::IndirectKind(i.aux) == ir::IndirectKind::Return;
+    bool may_stay = is_region_ && (is_return || ir::is_direct_exit(i.op));
+    if (may_stay && jump_to_label(pc, is_return)) return true;
     give_back(i);
     leave_at(pc);
     return false;

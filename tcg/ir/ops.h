@@ -98,7 +98,8 @@ enum Property : u8 {
   OP(ExitIfNonZero,     'N', "t",    SideExit,               system)                                        \
   OP(ExitIfBitSet,      'N', "t",    SideExit,               system)                                        \
   OP(ExitIfBitClear,    'N', "t",    SideExit,               system)                                        \
-  /* A place in a region that exits to its pc (imm) jump to; looks at `attention` where a loop comes back */ \
+  /* A place in a region that exits to its pc (imm) jump to; looks at `attention` where a loop comes back. */ \
+  /* aux 1: an ExitIndirect of kind Return comes here as well, when the address is this pc */               \
   OP(Label,             'N', "",     SideExit | WritesState, system)                                        \
   OP(ExitTo,            'N', "",     EndsBlock,              system)                                        \
   OP(ExitIndirect,      'N', "x",    EndsBlock,              system)                                        \

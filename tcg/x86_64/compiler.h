@@ -119,12 +119,14 @@ class Compiler {
   struct RegionLabel {
     u64 pc;
     Label label;
+    bool is_return_site;
     bool is_loop;  // something jumps back to it
   };
   void start_region();
   void end_region();
   const RegionLabel* label_of(u64 target) const;
   void store_pins_out_of_line();
+  void return_inside();
   std::vector<RegionLabel> labels_;
   Label store_pins_;
 

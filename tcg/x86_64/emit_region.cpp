@@ -14,8 +14,8 @@ void Compiler::start_region() {
   for (size_t n = 0; n < insts.size(); n++) {
     if (insts[n].op != Op::Label) continue;
     auto jumps_here = [&](const Inst& i) { return ir::is_direct_exit(i.op) && i.imm == insts[n].imm; };
-    bool is_loop = std::any_of(insts.begin() + long(n), insts.end(), jumps_here);
-    labels_.push_back({insts[n].imm, a.newLabel(), is_loop});
+    bool is_loop = insts[n].aux || std::any_of(insts.begin() + long(n), insts.end(), jumps_here);
+    labels_.push_back({insts[n].imm, a.newLabel(), insts[n].aux != 0, is_loop});
   }
   store_pins_ = a.newLabel();
   regs.load_pins();
@@ -37,6 +37,16 @@ const Compiler::RegionLabel* Compiler::label_of(u64 target) const {
 // For cold code, where size counts more than time.
 void Compiler::store_pins_out_of_line() {
   if (!regs.pins().empty()) a.call(store_pins_);
+}
+
+// RCX holds the address that a return goes to: the callers inside the region are known.
+void Compiler::return_inside() {
+  for (const RegionLabel& l : labels_) {
+    if (!l.is_return_site) continue;
+    a.mov(x86::rax, imm(l.pc));
+    a.cmp(x86::rcx, x86::rax);
+    a.je(l.label);
+  }
 }
 
 void Compiler::emit_Label(const Inst& i) {
