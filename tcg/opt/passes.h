@@ -7,10 +7,10 @@
 
 namespace sluice::tcg {
 
-enum class Pass : u8 { RedundantState, ConstantFold, DeadCode };
+enum class Pass : u8 { RedundantState, ConstantFold, DeadCode, RedundantChecks };
 struct PassSet {
   u32 bits = 0;
-  static constexpr PassSet all() { return {7}; }
+  static constexpr PassSet all() { return {15}; }
   static constexpr PassSet none() { return {0}; }
   constexpr bool has(Pass p) const { return bits >> unsigned(p) & 1; }
 };
@@ -22,6 +22,10 @@ void eliminate_redundant_state(ir::Block& block);
 void fold_constants(ir::Block& block);
 // Removes pure ops whose results nobody uses, and closes the gaps.
 void eliminate_dead_code(ir::Block& block);
+
+// Of several alignment checks (LeaveIfNonZero of a value AND a mask of low bits) of values that differ by
+// multiples of the alignment, the first stays: those of the stack pointer, mostly.
+void eliminate_redundant_checks(ir::Block& block);
 
 void optimise(ir::Block& block, PassSet passes);
 

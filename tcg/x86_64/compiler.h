@@ -113,6 +113,7 @@ class Compiler {
   void leave(u64 pc);
   void poll(u64 target);
   void leave_check(const Inst& i);
+  void leave_when_not_zero(const Inst& i);
   void call_helper(const Inst& i);
   bool same_page(u64 target) const { return ((target ^ block_->pc) >> 12) == 0; }
   // Regions (emit_region.cpp).

@@ -219,10 +219,14 @@ void Compiler::emit_Call(const Inst& i) {
   if (h.may_leave) leave_check(i);
 }
 
-// The helper runs on a path that does not come back.
 void Compiler::emit_LeaveIfNonZero(const Inst& i) {
   Gp r = sized(regs.use(i.args[0]), i.type);
   a.test(r, r);
+  leave_when_not_zero(i);
+}
+
+// As EFLAGS say. The helper runs on a path that does not come back.
+void Compiler::leave_when_not_zero(const Inst& i) {
   Label taken = a.newLabel();
   a.jnz(taken);
   const Inst inst = i;

@@ -63,7 +63,20 @@ void Compiler::arithmetic_with_flags(const Inst& i, X::Id inst, bool subtract) {
 
 void Compiler::emit_Add(const Inst& i) { arithmetic_with_flags(i, X::kIdAdd, false); }
 void Compiler::emit_Sub(const Inst& i) { arithmetic_with_flags(i, X::kIdSub, true); }
-void Compiler::emit_And(const Inst& i) { two_operand(i, X::kIdAnd); }
+void Compiler::emit_And(const Inst& i) {
+  if (current_ + 1 < block_->insts.size()) {  // a check of low bits needs no result
+    const Inst& check = block_->insts[current_ + 1];
+    bool only_checked =
+        check.op == Op::LeaveIfNonZero && check.args[0] == id() && regs.remaining_uses(id()) == 1;
+    if (only_checked && regs.fits_imm32(i.args[1]) && !regs.is_constant(i.args[0])) {
+      a.test(sized(regs.use(i.args[0]), i.type), imm(i32(u32(regs.constant(i.args[1])))));
+      leave_when_not_zero(check);
+      skip_next_ = true;
+      return;
+    }
+  }
+  two_operand(i, X::kIdAnd);
+}
 void Compiler::emit_Or(const Inst& i) { two_operand(i, X::kIdOr); }
 void Compiler::emit_Xor(const Inst& i) { two_operand(i, X::kIdXor); }
 

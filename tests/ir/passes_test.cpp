@@ -46,6 +46,7 @@ class PassTest : public testing::Test {
 };
 
 using RedundantState = PassTest;
+using RedundantChecks = PassTest;
 using ConstantFold = PassTest;
 using DeadCode = PassTest;
 
@@ -131,6 +132,35 @@ TEST_F(RedundantState, ASlotThatWasWrittenInAnotherWidthIsReadAgain) {
       "  SetState.i64 %2 #0x100\n"
       "  ExitToRunLoop.void\n";
   expect(eliminate_redundant_state, same, same);
+}
+
+TEST_F(RedundantChecks, AStackPointerIsCheckedOnceWhileItMovesByMultiples) {
+  auto check = [&](Value v) { ir.leave_if_nonzero(ir.binary(Op::And, v, ir.i64(15)), kNothing); };
+  Value sp = ir.get_state(Type::I64, kX0);
+  check(sp);
+  Value lower = ir.binary(Op::Sub, sp, ir.i64(48));
+  check(lower);
+  check(ir.binary(Op::Add, lower, ir.i64(8)));
+  ir.set_state(kX0, lower);
+  ir.exit_to_run_loop(0);
+  eliminate_redundant_checks(block);
+  eliminate_dead_code(block);
+  EXPECT_EQ(verify(block), "");
+  EXPECT_EQ(text(block),
+            " 0x0:\n"
+            "  %0 = GetState.i64 #0x100\n"
+            "  %1 = Const.i64 #0xf\n"
+            "  %2 = And.i64 %0, %1\n"
+            "  LeaveIfNonZero.i64 %2 nothing\n"
+            "  %4 = Const.i64 #0x30\n"
+            "  %5 = Sub.i64 %0, %4\n"
+            "  %6 = Const.i64 #0x8\n"
+            "  %7 = Add.i64 %5, %6\n"
+            "  %8 = Const.i64 #0xf\n"
+            "  %9 = And.i64 %7, %8\n"
+            "  LeaveIfNonZero.i64 %9 nothing\n"
+            "  SetState.i64 %5 #0x100\n"
+            "  ExitToRunLoop.void\n");
 }
 
 TEST_F(ConstantFold, OpsOverConstantsBecomeConstantsOfTheirWidth) {
