@@ -107,9 +107,9 @@ std::unique_ptr<TranslatedBlock> Vcpu::make_block(const FetchTarget& from) {
 }
 
 void Vcpu::finish_ir() {
-  if (Log::on(LogTopic::Op)) log_line(LogTopic::Op, "%s", ir::print(scratch_).c_str());
+  if (Log::on(LogTopic::Op)) Log::line(LogTopic::Op, ir::print(scratch_));
   optimise(scratch_, options_.passes);
-  if (Log::on(LogTopic::OpOpt)) log_line(LogTopic::OpOpt, "%s", ir::print(scratch_).c_str());
+  if (Log::on(LogTopic::OpOpt)) Log::line(LogTopic::OpOpt, ir::print(scratch_));
 #ifndef NDEBUG
   if (std::string wrong = ir::verify(scratch_); !wrong.empty()) {
     log_line(LogTopic::Unimp, "IR of %#llx: %s", (unsigned long long)scratch_.pc, wrong.c_str());
@@ -141,7 +141,7 @@ TranslatedBlock* Vcpu::translate(const FetchTarget& from) {
     flush_wanted_ = true;  // the arena is full: start over with an empty one at the next turn of the loop
     return nullptr;
   } else if (Log::on(LogTopic::OutAsm)) {
-    log_line(LogTopic::OutAsm, "%s", backend_->disassemble_latest().c_str());
+    Log::line(LogTopic::OutAsm, backend_->disassemble_latest());
   }
   return blocks_.insert(std::move(block));
 }
@@ -162,7 +162,7 @@ TranslatedBlock* Vcpu::region_for(const FetchTarget& from) {
     flush_wanted_ = true;
     return nullptr;
   }
-  if (Log::on(LogTopic::OutAsm)) log_line(LogTopic::OutAsm, "%s", backend_->disassemble_latest().c_str());
+  if (Log::on(LogTopic::OutAsm)) Log::line(LogTopic::OutAsm, backend_->disassemble_latest());
   counters_.regions++;
   blocks_.remove(*block);
   unlink(*block);

@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "cpu/a64/groups.h"
+#include "cpu/a64/operands.h"
 #include "cpu/emit.h"
 
 namespace sluice::cpu::a64 {
@@ -35,13 +36,11 @@ void SUB(Emitter& e, bool sf, bool sh, Imm<12> imm12, Reg Rn, Reg Rd) {
 }
 void ADDS(Emitter& e, bool sf, bool sh, Imm<12> imm12, Reg Rn, Reg Rd) {
   Value n = e.XSP(sf, Rn), imm = e.constant(sf, shifted_imm12(sh, imm12));
-  if (Rd.n != 31) e.X(Rd, e.add(n, imm));
-  e.flags(e.ir.flags(Op::FlagsAdd, {n, imm}));
+  add_sub_with_flags(e, Op::Add, Op::FlagsAdd, Rd, {n, imm});
 }
 void SUBS(Emitter& e, bool sf, bool sh, Imm<12> imm12, Reg Rn, Reg Rd) {
   Value n = e.XSP(sf, Rn), imm = e.constant(sf, shifted_imm12(sh, imm12));
-  if (Rd.n != 31) e.X(Rd, e.sub(n, imm));
-  e.flags(e.ir.flags(Op::FlagsSub, {n, imm}));
+  add_sub_with_flags(e, Op::Sub, Op::FlagsSub, Rd, {n, imm});
 }
 
 // --- Logical (immediate) ---
@@ -73,8 +72,9 @@ void ANDS(Emitter& e, bool sf, bool N, Imm<6> immr, Imm<6> imms, Reg Rn, Reg Rd)
   auto imm = bit_mask(sf, N, imms, immr);
   if (!imm) return e.unallocated();
   Value r = e.and_(e.X(sf, Rn), e.constant(sf, *imm));
+  Value flags = e.ir.flags(Op::FlagsLogic, {r});
   e.X(Rd, r);
-  e.flags(e.ir.flags(Op::FlagsLogic, {r}));
+  e.flags(flags);
 }
 
 // --- Move wide (immediate) ---

@@ -37,8 +37,9 @@ void logical_flags(Emitter& e, bool sf, Imm<2> shift, Reg Rm, Imm<6> imm6, Reg R
   if (!sf && imm6 >= 32) return e.unallocated();
   Value m = shift_reg(e, sf, Rm, shift, imm6);
   Value r = O == Op::And && Rn.n == Rm.n && imm6 == 0 ? m : e.ir.binary(O, e.X(sf, Rn), m);  // TST Xn, Xn
+  Value flags = e.ir.flags(Op::FlagsLogic, {r});
   e.X(Rd, r);
-  e.flags(e.ir.flags(Op::FlagsLogic, {r}));
+  e.flags(flags);
 }
 constexpr auto ANDS = logical_flags<Op::And>;
 constexpr auto BICS = logical_flags<Op::AndNot>;
@@ -51,25 +52,26 @@ void add_sub_shifted(Emitter& e, bool sf, Imm<2> shift, Reg Rm, Imm<6> imm6, Reg
   Value m = shift_reg(e, sf, Rm, shift, imm6);
   if (Subtract && !SetFlags && Rn.n == 31) return e.X(Rd, e.ir.unary(Op::Neg, m));
   Value n = e.X(sf, Rn);
-  if (!SetFlags || Rd.n != 31) e.X(Rd, Subtract ? e.sub(n, m) : e.add(n, m));
-  if (SetFlags) e.flags(e.ir.flags(Subtract ? Op::FlagsSub : Op::FlagsAdd, {n, m}));
+  constexpr Op kOp = Subtract ? Op::Sub : Op::Add, kFlags = Subtract ? Op::FlagsSub : Op::FlagsAdd;
+  if (SetFlags) return add_sub_with_flags(e, kOp, kFlags, Rd, {n, m});
+  e.X(Rd, e.ir.binary(kOp, n, m));
 }
 
 template <bool Subtract, bool SetFlags>
 void add_sub_extended(Emitter& e, bool sf, Reg Rm, Imm<3> option, Imm<3> imm3, Reg Rn, Reg Rd) {
   if (imm3 > 4) return e.unallocated();
   Value m = extend_reg(e, sf, Rm, option, imm3), n = e.XSP(sf, Rn);
-  Value r = Subtract ? e.sub(n, m) : e.add(n, m);
-  if (!SetFlags) return e.XSP(Rd, r);
-  e.X(Rd, r);
-  e.flags(e.ir.flags(Subtract ? Op::FlagsSub : Op::FlagsAdd, {n, m}));
+  constexpr Op kOp = Subtract ? Op::Sub : Op::Add, kFlags = Subtract ? Op::FlagsSub : Op::FlagsAdd;
+  if (SetFlags) return add_sub_with_flags(e, kOp, kFlags, Rd, {n, m});
+  e.XSP(Rd, e.ir.binary(kOp, n, m));
 }
 
 template <bool Subtract, bool SetFlags>
 void add_sub_carry(Emitter& e, bool sf, Reg Rm, Reg Rn, Reg Rd) {
   Value n = e.X(sf, Rn), m = e.X(sf, Rm), carry = e.flags();
-  if (!SetFlags || Rd.n != 31) e.X(Rd, e.ir.emit(Subtract ? Op::Sbc : Op::Adc, n.type, {n, m, carry}));
-  if (SetFlags) e.flags(e.ir.flags(Subtract ? Op::FlagsSbc : Op::FlagsAdc, {n, m, carry}));
+  constexpr Op kOp = Subtract ? Op::Sbc : Op::Adc, kFlags = Subtract ? Op::FlagsSbc : Op::FlagsAdc;
+  if (SetFlags) return add_sub_with_flags(e, kOp, kFlags, Rd, {n, m, carry});
+  e.X(Rd, e.ir.emit(kOp, n.type, {n, m, carry}));
 }
 
 // --- Conditional compare ---

@@ -8,33 +8,14 @@ using asmjit::imm;
 using ir::EvalFrame;
 using ir::Type;
 
-namespace {
-
-// Ops that leave EFLAGS alone (moves only), so that a comparison can be used several times.
-bool keeps_host_flags(Op op) {
-  switch (op) {
-    case Op::Const:
-    case Op::GetState:
-    case Op::SetState:
-    case Op::Truncate:
-    case Op::ZeroExtend32:
-    case Op::ExitIf:
-    case Op::Select:
-    case Op::FlagsSelect:
-    case Op::Condition: return true;
-    default: return false;
-  }
-}
-
-}  // namespace
-
 void Compiler::compile(const ir::Block& block, TranslatedBlock& out) {
   block_ = &block;
   out_ = &out;
   size_t exits = 0;
   for (const Inst& i : block.insts) exits += ir::is_direct_exit(i.op);
   out.sites.reserve(exits);  // the addresses of sites are in the code
-  regs.start(block);
+  flag_uses_.analyse(block);
+  regs.start(block, flag_uses_);
   host_flags_ = kNoValue;
   skip_next_ = false;
   if (block.is_region) start_region();

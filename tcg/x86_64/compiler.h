@@ -57,11 +57,10 @@ class Compiler {
   }
   // Code that runs rarely: emitted behind the block.
   void cold(std::function<void()> emit) { cold_.push_back(std::move(emit)); }
-  // The host condition for an Arm condition on a Flags value: EFLAGS hold them afterwards (RAX may be used:
-  // take it before anything is defined, unless flags_are_live).
+  // The host condition for an Arm condition on a Flags value: EFLAGS hold them afterwards. Call
+  // prepare_condition before anything is defined.
   CondCode condition(ValueId flags, u8 cond);
-  bool flags_are_live(ValueId flags) const { return host_flags_ == flags; }
-  void set_live_flags(ValueId flags) { host_flags_ = flags; }
+  void prepare_condition(ValueId flags);
   // 16 bytes behind the block.
   Mem constant(u64 lo, u64 hi);
   Mem constant(u64 both) { return constant(both, both); }
@@ -84,11 +83,18 @@ class Compiler {
   void arithmetic_with_flags(const Inst& i, x86::Inst::Id inst, bool subtract);
   void carry_arithmetic(const Inst& i, bool subtract, bool wants_flags);
   void flags_only(const Inst& i, x86::Inst::Id inst, bool subtract);
-  void capture_flags(ValueId flags, bool subtract);
+  void compare(const Inst& i, x86::Inst::Id inst, bool subtract);
+  void flags_are_made(ValueId flags, bool subtract);
+  void make_flags_live(ValueId flags);
+  void compare_again(ValueId flags);
   void source(x86::Inst::Id inst, Gp into, ValueId v);
   void set_carry_from(ValueId flags, bool inverted);
+  bool flags_are_live(ValueId flags) const { return host_flags_ == flags; }
   bool next_is(Op op, const Inst& like) const;
   void join_next();
+  bool next_is_logic_flags() const;
+  void logic_with_flags(const Inst& i);
+  void logic_flags_are_made();
   // Memory (emit_memory.cpp).
   struct Probe {
     Gp address, offset;  // host address = address + offset
@@ -137,8 +143,10 @@ class Compiler {
   const ir::Block* block_ = nullptr;
   TranslatedBlock* out_ = nullptr;
   size_t current_ = 0;
-  bool skip_next_ = false;         // the next op has been emitted together with this one
-  ValueId host_flags_ = kNoValue;  // the Flags value that EFLAGS holds now (CF = Arm's C)
+  bool skip_next_ = false;  // the next op has been emitted together with this one
+  FlagUses flag_uses_;
+  ValueId host_flags_ = kNoValue;  // the Flags value that EFLAGS holds now
+  bool carry_is_borrow_ = false;   // CF = NOT C, as x86 leaves it after a subtraction; else CF = C
   std::vector<std::function<void()>> cold_;
 };
 

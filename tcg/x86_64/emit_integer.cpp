@@ -41,29 +41,10 @@ void Compiler::join_next() {
   skip_next_ = true;
 }
 
-// EFLAGS of an add or sub -> the Flags value, with Arm's C.
-void Compiler::capture_flags(ValueId flags, bool subtract) {
-  if (subtract) a.cmc();
-  regs.take(x86::rax);  // a move at most: EFLAGS stay
-  regs.define_in(flags, x86::rax);
-  a.lahf();
-  a.seto(x86::al);
-  host_flags_ = flags;
-}
-
-void Compiler::arithmetic_with_flags(const Inst& i, X::Id inst, bool subtract) {
-  Op flags_op = subtract ? Op::FlagsSub : Op::FlagsAdd;
-  bool both = next_is(flags_op, i);
-  if (!both) return two_operand(i, inst);
-  join_next();
-  regs.take(x86::rax);
-  two_operand(i, inst);
-  capture_flags(ValueId(current_ + 1), subtract);
-}
-
 void Compiler::emit_Add(const Inst& i) { arithmetic_with_flags(i, X::kIdAdd, false); }
 void Compiler::emit_Sub(const Inst& i) { arithmetic_with_flags(i, X::kIdSub, true); }
 void Compiler::emit_And(const Inst& i) {
+  if (next_is_logic_flags()) return logic_with_flags(i);
   if (current_ + 1 < block_->insts.size()) {  // a check of low bits needs no result
     const Inst& check = block_->insts[current_ + 1];
     bool only_checked =
@@ -71,7 +52,7 @@ void Compiler::emit_And(const Inst& i) {
     if (only_checked && regs.fits_imm32(i.args[1]) && !regs.is_constant(i.args[0])) {
       a.test(sized(regs.use(i.args[0]), i.type), imm(i32(u32(regs.constant(i.args[1])))));
       leave_when_not_zero(check);
-      skip_next_ = true;
+      join_next();
       return;
     }
   }
@@ -87,6 +68,8 @@ void Compiler::emit_Mul(const Inst& i) {
 }
 
 void Compiler::emit_AndNot(const Inst& i) {
+  const bool with_flags = next_is_logic_flags();
+  if (with_flags && flag_uses_.needs_word(ValueId(current_ + 1))) regs.take(x86::rax);
   Gp t = sized(regs.temp(), i.type);
   if (regs.is_constant(i.args[1])) {
     u64 mask = ~regs.constant(i.args[1]);
@@ -97,6 +80,7 @@ void Compiler::emit_AndNot(const Inst& i) {
   }
   Gp d = sized(regs.define_over(i, id(), i.args[0]), i.type);
   a.and_(d, t);
+  if (with_flags) logic_flags_are_made();
 }
 void Compiler::emit_Not(const Inst& i) { a.not_(sized(regs.define_over(i, id(), i.args[0]), i.type)); }
 void Compiler::emit_Neg(const Inst& i) { a.neg(sized(regs.define_over(i, id(), i.args[0]), i.type)); }
@@ -286,118 +270,12 @@ void Compiler::multiply_high(const Inst& i, bool is_signed) {
 void Compiler::emit_MulHighSigned(const Inst& i) { multiply_high(i, true); }
 void Compiler::emit_MulHighUnsigned(const Inst& i) { multiply_high(i, false); }
 
-// --- Flags ---
-
-void Compiler::flags_only(const Inst& i, X::Id inst, bool subtract) {
-  regs.take(x86::rax);
-  if (subtract && !regs.is_constant(i.args[0])) {
-    source(X::kIdCmp, sized(regs.use(i.args[0]), block_->insts[i.args[0]].type), i.args[1]);
-  } else {
-    Type t = block_->insts[i.args[0]].type;
-    Gp work = sized(regs.temp(), t);
-    regs.copy_to(work, i.args[0]);
-    source(inst, work, i.args[1]);
-  }
-  capture_flags(id(), subtract);
-}
-void Compiler::emit_FlagsAdd(const Inst& i) { flags_only(i, X::kIdAdd, false); }
-void Compiler::emit_FlagsSub(const Inst& i) { flags_only(i, X::kIdSub, true); }
-
-// CF = C of a Flags value, or its inverse.
-void Compiler::set_carry_from(ValueId flags, bool inverted) {
-  if (host_flags_ != flags) {
-    Gp f = regs.use32(flags);
-    a.bt(f, imm(8));
-  }
-  if (inverted) a.cmc();
-}
-
-void Compiler::carry_arithmetic(const Inst& i, bool subtract, bool wants_flags) {
-  Type t = block_->insts[i.args[0]].type;
-  X::Id inst = subtract ? X::kIdSbb : X::kIdAdc;
-  ValueId flags_in = i.args[2];
-  bool both = !wants_flags && next_is(subtract ? Op::FlagsSbc : Op::FlagsAdc, i);
-  if (both) join_next();
-  // Everything is in registers before CF is made; what follows are moves.
-  Gp f = regs.use32(flags_in);
-  Gp right = sized(regs.use(i.args[1]), t);
-  if (wants_flags || both) regs.take(x86::rax);
-  if (f.id() == 0 || right.id() == 0) {  // take() evicted an operand from RAX: use it from its new place
-    f = regs.use32(flags_in);
-    right = sized(regs.use(i.args[1]), t);
-  }
-  Gp d = sized(wants_flags ? regs.temp() : regs.define_over(i, id(), i.args[0]), t);
-  if (wants_flags) regs.copy_to(d, i.args[0]);
-  a.bt(f, imm(8));
-  if (subtract) a.cmc();
-  a.emit(inst, d, right);
-  if (!wants_flags && !both) return;
-  capture_flags(both ? ValueId(current_ + 1) : id(), subtract);
-}
-void Compiler::emit_Adc(const Inst& i) { carry_arithmetic(i, false, false); }
-void Compiler::emit_Sbc(const Inst& i) { carry_arithmetic(i, true, false); }
-void Compiler::emit_FlagsAdc(const Inst& i) { carry_arithmetic(i, false, true); }
-void Compiler::emit_FlagsSbc(const Inst& i) { carry_arithmetic(i, true, true); }
-
-void Compiler::emit_FlagsLogic(const Inst& i) {
-  Gp s = sized(regs.use(i.args[0]), block_->insts[i.args[0]].type);
-  regs.take(x86::rax);
-  if (s.id() == 0) s = sized(regs.use(i.args[0]), block_->insts[i.args[0]].type);
-  a.test(s, s);  // CF = OF = 0
-  capture_flags(id(), false);
-}
-
-// Arm condition -> x86 condition, when EFLAGS hold N, Z, C (as CF) and V. HI and LS have no single
-// counterpart and need CF inverted first.
-CondCode Compiler::condition(ValueId flags, u8 cond) {
-  if (host_flags_ != flags) {
-    regs.take(x86::rax);
-    regs.copy_to(x86::rax, flags);
-    a.add(x86::al, imm(0x7f));  // OF = V
-    a.sahf();                   // SF, ZF, CF
-    host_flags_ = flags;
-  }
-  static constexpr CondCode kCodes[] = {
-      CondCode::kE,  CondCode::kNE, CondCode::kC,  CondCode::kNC, CondCode::kS, CondCode::kNS, CondCode::kO,
-      CondCode::kNO, CondCode::kA,  CondCode::kBE, CondCode::kGE, CondCode::kL, CondCode::kG,  CondCode::kLE};
-  if (cond == 8 || cond == 9) {
-    a.cmc();
-    host_flags_ = kNoValue;  // CF is inverted now
-  }
-  return kCodes[cond];
-}
-
-void Compiler::emit_Select(const Inst& i) {
-  if (i.aux >= 14) return void(regs.define_same(i, id(), i.args[0]));
-  // The operands are in registers before EFLAGS are made; later loads are moves. The false operand is what is
-  // overwritten.
-  if (host_flags_ != i.args[2]) regs.take(x86::rax);
-  Gp yes = sized(regs.use(i.args[0]), i.type);
-  Gp d = sized(regs.define_over(i, id(), i.args[1]), i.type);
-  a.cmov(condition(i.args[2], i.aux), d, yes);
-}
-
 void Compiler::emit_SelectNonZero(const Inst& i) {
   Gp c = regs.use(i.args[2]);
   Gp yes = sized(regs.use(i.args[0]), i.type);
   Gp d = sized(regs.define_over(i, id(), i.args[1]), i.type);
   a.test(c, c);
   a.cmovnz(d, yes);
-}
-
-void Compiler::emit_FlagsSelect(const Inst& i) {
-  if (i.aux >= 14) return void(regs.define_same(i, id(), i.args[0]));
-  if (host_flags_ != i.args[2]) regs.take(x86::rax);
-  Gp yes = regs.use32(i.args[0]);
-  Gp d = regs.define_over(i, id(), i.args[1]).r32();
-  a.cmov(condition(i.args[2], i.aux), d, yes);
-}
-
-void Compiler::emit_Condition(const Inst& i) {
-  if (i.aux < 14 && host_flags_ != i.args[0]) regs.take(x86::rax);
-  Gp d = regs.define(id()).r32();
-  a.mov(d, imm(i.aux >= 14));  // a move: EFLAGS stay
-  if (i.aux < 14) a.set(condition(i.args[0], i.aux), d.r8());
 }
 
 void Compiler::emit_EqualZero(const Inst& i) {
@@ -428,33 +306,6 @@ void Compiler::emit_Crc32C(const Inst& i) {
     case 2: a.crc32(d.r32(), v.r32()); break;
     default: a.crc32(d.r64(), v.r64()); break;
   }
-}
-
-void Compiler::emit_FlagsFromNzcv(const Inst& i) {
-  // N:Z:C:V at 3..0 -> bits 15, 14, 8, 0.
-  Gp d = regs.define_over(i, id(), i.args[0]).r32();
-  Gp t = regs.temp().r32();
-  a.mov(t, d);
-  a.and_(t, imm(0xc));
-  a.shl(t, imm(12));
-  a.and_(d, imm(3));
-  a.imul(d, d, imm(0x81));  // bit 1 -> bit 8, bit 0 stays
-  a.and_(d, imm(0x101));
-  a.or_(d, t);
-}
-
-void Compiler::emit_NzcvFromFlags(const Inst& i) {
-  Gp d = regs.define_over(i, id(), i.args[0]).r32();
-  Gp t = regs.temp().r32(), u = regs.temp().r32();
-  a.mov(t, d);
-  a.mov(u, d);
-  a.shr(t, imm(12));
-  a.and_(t, imm(0xc));
-  a.shr(u, imm(7));
-  a.and_(u, imm(2));
-  a.and_(d, imm(1));
-  a.or_(d, t);
-  a.or_(d, u);
 }
 
 }  // namespace sluice::tcg::x86_64

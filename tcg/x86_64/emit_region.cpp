@@ -52,7 +52,7 @@ void Compiler::return_inside() {
 void Compiler::emit_Label(const Inst& i) {
   const RegionLabel& l = *label_of(i.imm);
   regs.at_label();
-  set_live_flags(kNoValue);
+  host_flags_ = kNoValue;
   a.bind(l.label);
   if (l.is_loop) poll(i.imm);
 }

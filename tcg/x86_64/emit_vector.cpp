@@ -121,7 +121,7 @@ void v_select_condition(Compiler& c, const Inst& i) {
     c.regs.define_xmm_over(i, c.id(), i.args[0]);
     return;
   }
-  if (!c.flags_are_live(i.args[2])) c.regs.take(x86::rax);
+  c.prepare_condition(i.args[2]);
   Xmm yes = c.regs.use_xmm(i.args[0]), no = c.regs.use_xmm(i.args[1]);
   Xmm d = c.regs.define_xmm(c.id());
   Label done = c.a.newLabel();

@@ -9,12 +9,24 @@ using asmjit::imm;
 using ir::kNoValue;
 using ir::Op;
 
-void RegAlloc::start(const Block& block) {
+template <class F>
+void RegAlloc::for_compared(const Inst& inst, F f) const {
+  if (!flag_uses_->compares_again(size_t(&inst - block_->insts.data()))) return;
+  for (ValueId flags : inst.args)
+    if (flags != kNoValue && type_of(flags) == Type::Flags)
+      for (ValueId a : block_->insts[flags].args)
+        if (a != kNoValue) f(a);
+}
+
+void RegAlloc::start(const Block& block, const FlagUses& flag_uses) {
   block_ = &block;
+  flag_uses_ = &flag_uses;
   values_.assign(block.insts.size(), Home{});
-  for (const Inst& i : block.insts)
+  for (const Inst& i : block.insts) {
     for (ValueId a : i.args)
       if (a != kNoValue) values_[a].uses++;
+    for_compared(i, [&](ValueId a) { values_[a].uses++; });
+  }
   pins_.choose(block);
   for (const Pin& p : pins_.all()) in_pin(p.reg, p.is_xmm).clear();
   if (!pins_.empty()) find_early_pins();
@@ -28,8 +40,12 @@ void RegAlloc::start(const Block& block) {
 
 void RegAlloc::end_op(const Inst& inst) {
   gp_locked_ = xmm_locked_ = 0;
+  auto used = [&](ValueId a) {
+    if (--at(a).uses == 0) drop(a);
+  };
   for (ValueId a : inst.args)
-    if (a != kNoValue && --at(a).uses == 0) drop(a);
+    if (a != kNoValue) used(a);
+  for_compared(inst, used);
 }
 
 void RegAlloc::join(const Inst& next) {

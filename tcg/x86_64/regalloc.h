@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tcg/ir/block.h"
+#include "tcg/x86_64/flag_uses.h"
 #include "tcg/x86_64/pins.h"
 
 namespace sluice::tcg::x86_64 {
@@ -24,7 +25,7 @@ class RegAlloc {
   explicit RegAlloc(x86::Assembler& a) : a_(a) {}
 
   // --- Block and op brackets ---
-  void start(const Block& block);
+  void start(const Block& block, const FlagUses& flag_uses);
   // Unlocks registers and retires operands that the op used for the last time.
   void end_op(const Inst& inst);
   // `next` is emitted together with the current op, which has the same operands: they are used only once.
@@ -123,7 +124,11 @@ class RegAlloc {
   void bind_xmm(ValueId v, unsigned n);
 
   x86::Assembler& a_;
+  // Of a comparison that the op makes once more.
+  template <class F>
+  void for_compared(const Inst& inst, F f) const;
   const Block* block_ = nullptr;
+  const FlagUses* flag_uses_ = nullptr;
   std::vector<Home> values_;
   std::vector<i32> free_spills_;
   i32 next_spill_ = 0;
