@@ -474,8 +474,7 @@ void Pe::translate(tcg::ir::Block& block, const tcg::FetchTarget& from, unsigned
 }
 
 bool Pe::translate_region(tcg::ir::Block& region, const tcg::FetchTarget& from) noexcept {
-  const u64 in_page = region.pc & tcg::kSoftPageMask;
-  return a64::translate_region(region, *decoder_, model_.features, from.host - in_page);
+  return a64::translate_region(region, *decoder_, model_.features, {from.host, from.bytes});
 }
 
 // -d in_asm: all lines of a block in one piece, because other PEs translate too.

@@ -16,7 +16,7 @@
 namespace sluice::cpu::a64 {
 namespace {
 
-constexpr u32 kPageWords = 1024;
+constexpr u32 kPageWords = u32(tcg::kSoftPageSize / 4);
 constexpr u32 kMaxInsns = 400;
 // A return compares its address with each of them.
 constexpr unsigned kMaxReturnSites = 6;
@@ -72,7 +72,8 @@ auto* find(P& pieces, u32 first) {
 
 class Finder {
  public:
-  Finder(const u8* page, u32 head) : page_(page), head_(head) { follow(head); }
+  // Nothing from the word `limit` on is looked at.
+  Finder(const u8* page, u32 head, u32 limit) : page_(page), head_(head), limit_(limit) { follow(head); }
 
   // The pieces of the loops through the head, by address; none: it is in no loop. With `from_head`, without
   // the outer loops, which begin before it.
@@ -96,21 +97,21 @@ class Finder {
   // Inside the page.
   std::optional<u32> target(u32 at, const Flow& flow) const {
     i64 to = i64{at} + flow.target;
-    if (!flow.has_target() || to < 0 || to >= kPageWords) return {};
+    if (!flow.has_target() || to < 0 || to >= limit_) return {};
     return u32(to);
   }
   void follow(u32 from) {
     std::vector<u32> to_do{from};
     leader_[from] = true;
     auto leads_to = [&](u32 to) {
-      if (to >= kPageWords) return;
+      if (to >= limit_) return;
       leader_[to] = true;
       to_do.push_back(to);
     };
     while (!to_do.empty()) {
       u32 at = to_do.back();
       to_do.pop_back();
-      for (; at < kPageWords && !reached_[at]; at++) {
+      for (; at < limit_ && !reached_[at]; at++) {
         reached_[at] = true;
         Flow flow = flow_of(word(at));
         if (flow.kind == Flow::Kind::Straight) continue;
@@ -126,16 +127,16 @@ class Finder {
 
   Pieces cut() const {
     Pieces pieces;
-    for (u32 first = 0; first < kPageWords; first++) {
+    for (u32 first = 0; first < limit_; first++) {
       if (!leader_[first] || !reached_[first]) continue;
       Piece p{.first = first, .end = first, .last = Flow::Kind::Straight, .next = {}};
       do {
         Flow flow = flow_of(word(p.end));
         p.last = flow.kind;
         if (auto to = target(p.end++, flow)) p.next.push_back(*to);
-      } while (p.last == Flow::Kind::Straight && p.end < kPageWords && !leader_[p.end]);
+      } while (p.last == Flow::Kind::Straight && p.end < limit_ && !leader_[p.end]);
       bool falls_through = p.last == Flow::Kind::Straight || p.last == Flow::Kind::ConditionalBranch;
-      if (falls_through && p.end < kPageWords) p.next.push_back(p.end);
+      if (falls_through && p.end < limit_) p.next.push_back(p.end);
       pieces.push_back(p);
     }
     return pieces;
@@ -183,7 +184,7 @@ class Finder {
   }
 
   const u8* page_;
-  const u32 head_;
+  const u32 head_, limit_;
   std::array<bool, kPageWords> leader_{}, reached_{};
 };
 
@@ -250,10 +251,12 @@ bool worth_it(const tcg::ir::Block& region) {
 
 }  // namespace
 
-bool translate_region(tcg::ir::Block& region, const Decoder& decoder, FeatureSet features, const u8* page) {
+bool translate_region(tcg::ir::Block& region, const Decoder& decoder, FeatureSet features, CodeBytes code) {
+  const u32 in_page = u32(region.pc & tcg::kSoftPageMask);
+  const u8* page = code.host - in_page;
   Mode mode{region.mode};
   if (mode.get<Mode::Step>() || mode.get<Mode::Breakpoints>() || mode.get<Mode::IllegalState>()) return false;
-  Finder finder(page, u32(region.pc & tcg::kSoftPageMask) / 4);
+  Finder finder(page, in_page / 4, (in_page + code.bytes) / 4);
   Pieces loops = finder.loops(false);
   if (insns_of(loops) > kMaxInsns) loops = finder.loops(true);
   if (loops.empty() || insns_of(loops) > kMaxInsns) return false;

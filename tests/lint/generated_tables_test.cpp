@@ -56,7 +56,7 @@ class Emitted {
     holder.init(asmjit::Environment::host(), u64(arena_.next()));
     asmjit::x86::Assembler assembler(&holder);
     tcg::TranslatedBlock out;
-    tcg::x86_64::Compiler compiler(assembler, thunks_, false, true);
+    tcg::x86_64::Compiler compiler(assembler, thunks_, {.icount = false, .has_avx2 = true, .loop_heat = 0});
     compiler.compile(block, out);
     holder.flatten();
     const auto& code = holder.textSection()->buffer();

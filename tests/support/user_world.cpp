@@ -97,8 +97,7 @@ tcg::FetchTarget UserWorld::fetch(u64 pc) noexcept {
 }
 
 bool UserWorld::translate_region(tcg::ir::Block& region, const tcg::FetchTarget& from) noexcept {
-  const u8* page = from.host - (region.pc & tcg::kSoftPageMask);
-  return cpu::a64::translate_region(region, user_decoder(), user_features(), page);
+  return cpu::a64::translate_region(region, user_decoder(), user_features(), {from.host, from.bytes});
 }
 
 void UserWorld::translate(tcg::ir::Block& block, const tcg::FetchTarget& from, unsigned max_insns) noexcept {
