@@ -17,7 +17,7 @@ static uint64_t atomics(uint64_t rounds) {
   return counter ^ word;
 }
 
-static uint64_t add_exclusively(uint64_t* p, uint64_t n) {
+uint64_t add_exclusively(uint64_t* p, uint64_t n) {
 #ifdef __aarch64__
   uint64_t value;
   uint32_t failed;
