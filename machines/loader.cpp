@@ -2,6 +2,7 @@
 #include "machines/loader.h"
 
 #include <elf.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -138,6 +139,9 @@ std::vector<u8> read_file(const std::string& path, u64 limit) {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{std::fopen(path.c_str(), "rb"), std::fclose};
   if (!file) throw ConfigError::file(path, std::strerror(errno));
   std::vector<u8> bytes;
+  // A vector that grows by copying would read a kernel three times over.
+  if (struct stat status; fstat(fileno(file.get()), &status) == 0 && S_ISREG(status.st_mode))
+    bytes.reserve(std::min<u64>(u64(status.st_size), limit) + kMiB);
   for (;;) {
     size_t done = bytes.size();
     bytes.resize(done + kMiB);
