@@ -57,6 +57,7 @@ enum Property : u8 {
   OP(ExtractSigned,     'T', "t",    Pure,                   sign_extend(extract(a, unsigned(imm & 63), unsigned(imm >> 8)), unsigned(imm >> 8))) \
   OP(Deposit,           'T', "tt",   Pure,                   deposit(a, unsigned(imm & 63), unsigned(imm >> 8), b))           \
   OP(CountLeadingZeros, 'T', "t",    Pure,                   a ? u64(std::countl_zero(a)) - (64 - bits) : bits) \
+  OP(CountTrailingZeros,'T', "t",    Pure,                   a ? u64(std::countr_zero(a)) : bits)           \
   OP(ReverseBits,       'T', "t",    Pure,                   reverse_bits(a, bits))                         \
   OP(ReverseBytes,      'T', "t",    Pure,                   reverse_bytes(a, bits, unsigned(imm)))         \
   OP(SignExtend8,       'T', "t",    Pure,                   sign_extend(a, 8))                             \

@@ -75,6 +75,9 @@ void fold_constants(ir::Block& block) {
     }
     if ((ir::info(i.op).properties & ir::Commutative) && block.insts[i.args[0]].op == Op::Const)
       std::swap(i.args[0], i.args[1]);
+    // RBIT and CLZ: how A64 counts trailing zeros.
+    if (const Inst& a = block.insts[i.args[0]]; i.op == Op::CountLeadingZeros && a.op == Op::ReverseBits)
+      i.op = Op::CountTrailingZeros, i.args[0] = a.args[0];
     if (ValueId same = identity(block, i); same != kNoValue) same_as[n] = same;
   }
 }

@@ -140,16 +140,30 @@ void Compiler::emit_ExtractSigned(const Inst& i) {
 }
 
 void Compiler::emit_Deposit(const Inst& i) {
-  unsigned lsb = unsigned(i.imm & 63), width = unsigned(i.imm >> 8);
-  u64 mask = ones(width) << lsb;
-  Gp t = sized(regs.temp(), i.type), m = sized(regs.temp(), i.type);
+  const unsigned lsb = unsigned(i.imm & 63), width = unsigned(i.imm >> 8);
+  const unsigned bits = i.type == Type::I64 ? 64 : 32;
+  const u64 mask = ones(width) << lsb;
+  if (width == bits) return void(regs.define_same(i, id(), i.args[1]));
+  Gp t = sized(regs.temp(), i.type);
   regs.copy_to(t, i.args[1]);
-  if (lsb) a.shl(t, imm(lsb));
   Gp d = sized(regs.define_over(i, id(), i.args[0]), i.type);
-  i.type == Type::I64 ? a.mov(m, imm(i64(mask))) : a.mov(m, imm(u32(mask)));
-  a.and_(t, m);
-  a.not_(m);
-  a.and_(d, m);
+  if (lsb == 0 && (width == 8 || width == 16)) {  // a part of a register
+    width == 8 ? a.mov(d.r8(), t.r8()) : a.mov(d.r16(), t.r16());
+    return;
+  }
+  // The field alone, in its place; everything but the field.
+  a.shl(t, imm(bits - width));
+  if (unsigned down = bits - width - lsb) a.shr(t, imm(down));
+  if (bits == 32 || i64(~mask) == i32(u32(~mask))) {
+    a.and_(d, imm(i32(u32(~mask))));
+  } else if (lsb == 0) {
+    a.shr(d, imm(width));
+    a.shl(d, imm(width));
+  } else {
+    Gp m = regs.temp();
+    a.mov(m, imm(i64(~mask)));
+    a.and_(d, m);
+  }
   a.or_(d, t);
 }
 
@@ -165,6 +179,18 @@ void Compiler::emit_CountLeadingZeros(const Inst& i) {
   a.bsr(d, s);
   a.cmovz(d, none);
   a.xor_(d, imm(bits - 1));
+}
+
+void Compiler::emit_CountTrailingZeros(const Inst& i) {
+  Gp s = sized(regs.use(i.args[0]), i.type), d = sized(regs.define(id()), i.type);
+  if (has_avx2_) {  // so did BMI1
+    a.tzcnt(d, s);
+    return;
+  }
+  Gp none = sized(regs.temp(), i.type);
+  a.mov(none.r32(), imm(i.type == Type::I64 ? 64 : 32));
+  a.bsf(d, s);
+  a.cmovz(d, none);
 }
 
 void Compiler::emit_ReverseBits(const Inst& i) {
@@ -259,6 +285,14 @@ void Compiler::emit_DivSigned(const Inst& i) { divide(i, true); }
 void Compiler::emit_DivUnsigned(const Inst& i) { divide(i, false); }
 
 void Compiler::multiply_high(const Inst& i, bool is_signed) {
+  if (!is_signed && has_avx2_) {  // BMI2 came with AVX2: no fixed result
+    regs.take(x86::rdx);
+    Gp factor = regs.use(i.args[1]);
+    regs.copy_to(x86::rdx, i.args[0]);
+    Gp low = regs.temp();
+    a.mulx(regs.define(id()), low, factor);
+    return;
+  }
   regs.take(x86::rax);
   regs.take(x86::rdx);
   Gp factor = regs.temp();

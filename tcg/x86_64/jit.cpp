@@ -82,7 +82,8 @@ namespace sluice::tcg {
 std::unique_ptr<Backend> make_jit(const BackendOptions& options) {
   const auto& features = asmjit::CpuInfo::host().features().x86();
   if (!features.hasSSE4_2()) return nullptr;
-  bool avx2 = features.hasAVX2() && features.hasFMA() && features.hasLZCNT() && features.hasBMI();
+  bool avx2 = features.hasAVX2() && features.hasFMA() && features.hasLZCNT() && features.hasBMI() &&
+              features.hasBMI2();
   auto jit = std::make_unique<x86_64::Jit>(options, avx2);
   if (!jit->ok()) return nullptr;
   return jit;

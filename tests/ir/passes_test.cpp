@@ -163,6 +163,23 @@ TEST_F(RedundantChecks, AStackPointerIsCheckedOnceWhileItMovesByMultiples) {
             "  ExitToRunLoop.void\n");
 }
 
+TEST_F(ConstantFold, LeadingZerosOfReversedBitsAreTrailingZeros) {
+  Value x = ir.get_state(Type::I64, kX0);
+  ir.set_state(kX0, ir.unary(Op::CountLeadingZeros, ir.unary(Op::ReverseBits, x)));
+  expect(fold_constants,
+         " 0x0:\n"
+         "  %0 = GetState.i64 #0x100\n"
+         "  %1 = ReverseBits.i64 %0\n"
+         "  %2 = CountLeadingZeros.i64 %1\n"
+         "  SetState.i64 %2 #0x100\n"
+         "  ExitToRunLoop.void\n",
+         " 0x0:\n"
+         "  %0 = GetState.i64 #0x100\n"
+         "  %1 = CountTrailingZeros.i64 %0\n"
+         "  SetState.i64 %1 #0x100\n"
+         "  ExitToRunLoop.void\n");
+}
+
 TEST_F(ConstantFold, OpsOverConstantsBecomeConstantsOfTheirWidth) {
   Value a = ir.i32(0xffffffff), b = ir.i32(2);
   ir.set_state(kX0, ir.binary(Op::Add, a, b));

@@ -181,8 +181,9 @@ class RandomBlock {
     const unsigned bits = ir::bits_of(t), lsb = below(4) ? below(bits) : 0,
                    size = below(4) ? 1 + below(bits - lsb) : bits - lsb;
     const Value a = integer(t);
-    switch (below(10)) {
+    switch (below(11)) {
       case 0: return void(keep(ir_.unary(Op::Not, a)));
+      case 10: return void(keep(ir_.unary(Op::CountTrailingZeros, a)));
       case 1: return void(keep(ir_.unary(Op::Neg, a)));
       case 2: return void(keep(ir_.unary(Op::CountLeadingZeros, a)));
       case 3: return void(keep(ir_.unary(Op::ReverseBits, a)));
