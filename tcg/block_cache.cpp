@@ -101,6 +101,13 @@ bool BlockCache::has_code_in_page(GuestRam* ram, u64 offset) const {
   return filter_[filter_index(ram, page)] && pages_.contains({ram, page});
 }
 
+void BlockCache::entries_like(const TranslatedBlock& like, std::vector<u64>& out) const {
+  auto found = pages_.find({like.ram, like.ram_offset >> kSoftPageBits});
+  if (found == pages_.end()) return;
+  for (const auto& b : found->second)
+    if (b->mode == like.mode && (b->pc ^ like.pc) >> kSoftPageBits == 0) out.push_back(b->pc);
+}
+
 void BlockCache::clear() {
   pages_.clear(), removed_.clear();
   buckets_.assign(1 << 12, nullptr);

@@ -58,6 +58,8 @@ class BlockCache {
   // The same for one block.
   void remove(TranslatedBlock& block);
   bool has_code_in_page(GuestRam* ram, u64 offset) const;
+  // The pcs of the blocks like `like`: of its page, at its virtual address, in its mode.
+  void entries_like(const TranslatedBlock& like, std::vector<u64>& out) const;
   // Frees removed blocks; only with no translated code running.
   void release() { removed_.clear(); }
   void clear();

@@ -155,6 +155,7 @@ TranslatedBlock* Vcpu::region_for(const FetchTarget& from) {
   scratch_.clear();
   scratch_.pc = state_.pc;
   scratch_.mode = from.mode;
+  blocks_.entries_like(*block, scratch_.entries);
   if (!guest_.translate_region(scratch_, from)) return block;
   finish_ir();
   std::unique_ptr<TranslatedBlock> region = describe_block(from);

@@ -27,8 +27,8 @@ inline Value extend_reg(Emitter& e, bool sf, Reg m, u32 option, u32 shift) {
   return shift ? e.ir.binary(Op::Shl, v, e.constant(sf, shift)) : v;
 }
 
-// X[d] = a sum or difference, and PSTATE.NZCV of it; `operands` are two, and the flags with the carry. The two
-// ops are neighbours, so that the back end makes them one.
+// X[d] = a sum or difference, and PSTATE.NZCV of it; `operands` are two, and the flags with the carry. The
+// two ops are neighbours, so that the back end makes them one.
 inline void add_sub_with_flags(Emitter& e, Op op, Op flags_op, Reg d, std::initializer_list<Value> operands) {
   Value sum = e.ir.emit(op, operands.begin()->type, operands);
   Value flags = e.ir.flags(flags_op, operands);

@@ -19,8 +19,9 @@ void translate_block(tcg::ir::Block& block, const Decoder& decoder, FeatureSet f
                      unsigned max_insns);
 
 // The loops through `region.pc` (pc and mode set, empty) inside its page, as a region. `code` is at region.pc
-// and goes no further than the page; what is in front of it in the page belongs to it, too. False: there is no
-// loop, or none that is worth it (too large, full of helper calls), or the mode looks at every instruction.
+// and goes no further than the page; what is in front of it in the page belongs to it, too. False: there is
+// no loop, or none that is worth it (too large, full of helper calls), or the mode looks at every
+// instruction.
 bool translate_region(tcg::ir::Block& region, const Decoder& decoder, FeatureSet features, CodeBytes code);
 
 }  // namespace sluice::cpu::a64

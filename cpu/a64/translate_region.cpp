@@ -27,7 +27,15 @@ constexpr size_t kInsnsPerCall = 8;
 // How an instruction passes control on, from its encoding ("Branches, Exception Generating and System
 // instructions").
 struct Flow {
-  enum class Kind : u8 { Straight, Branch, ConditionalBranch, Call, Return, Leave } kind = Kind::Straight;
+  enum class Kind : u8 {
+    Straight,
+    Branch,
+    ConditionalBranch,
+    Call,
+    Return,
+    Jump,
+    Leave
+  } kind = Kind::Straight;
   i32 target = 0;  // of branches and calls, in words from the instruction
   bool has_target() const {
     return kind == Kind::Branch || kind == Kind::ConditionalBranch || kind == Kind::Call;
@@ -49,6 +57,7 @@ Flow flow_of(u32 word) {
   if ((word & 0x7e000000) == 0x36000000) return {Kind::ConditionalBranch, words(5, 14)};  // TBZ, TBNZ
   if ((word & 0xfffff800) == 0xd65f0800) return {Kind::Return};                           // RETAA, RETAB
   if ((word & 0xfffffc1f) == 0xd65f0000) return {Kind::Return};                           // RET
+  if ((word & 0xfffffc1f) == 0xd61f0000) return {Kind::Jump};                             // BR
   if ((word & 0xfe000000) == 0xd6000000 || (word & 0xff000000) == 0xd4000000)  // BR, BLR, ERET; exceptions
     return {Kind::Leave};
   return {};
@@ -59,7 +68,8 @@ struct Piece {
   u32 first, end;
   Flow::Kind last;        // how its last instruction passes control on
   std::vector<u32> next;  // the first words of the pieces that may follow
-  bool in_loop = false, is_return_site = false;
+  bool in_loop = false;
+  u8 kind = 0;  // tcg::ir::LabelKind of its Label
 };
 using Pieces = std::vector<Piece>;
 
@@ -72,8 +82,15 @@ auto* find(P& pieces, u32 first) {
 
 class Finder {
  public:
-  // Nothing from the word `limit` on is looked at.
-  Finder(const u8* page, u32 head, u32 limit) : page_(page), head_(head), limit_(limit) { follow(head); }
+  // Nothing from the word `limit` on is looked at. `entries`: where execution has begun before; indirect
+  // jumps may go there.
+  Finder(const u8* page, u32 head, u32 limit, const std::vector<u32>& entries)
+      : page_(page), head_(head), limit_(limit) {
+    follow(head);
+    if (!jumps_) return;
+    for (u32 entry : entries)
+      if (entry < limit_) entry_[entry] = true, follow(entry);
+  }
 
   // The pieces of the loops through the head, by address; none: it is in no loop. With `from_head`, without
   // the outer loops, which begin before it.
@@ -81,6 +98,7 @@ class Finder {
     Pieces pieces = cut();
     if (from_head) std::erase_if(pieces, [&](const Piece& p) { return p.first < head_; });
     connect_returns(pieces);
+    connect_jumps(pieces);
     // The head is reached again from: whatever leads to a piece that does.
     for (bool changed = true; changed;) {
       changed = false;
@@ -88,6 +106,8 @@ class Finder {
         if (!p.in_loop && leads_to_loop(pieces, p)) p.in_loop = changed = true;
     }
     std::erase_if(pieces, [](const Piece& p) { return !p.in_loop; });
+    if (std::ranges::none_of(pieces, [](const Piece& p) { return p.last == Flow::Kind::Jump; }))
+      for (Piece& p : pieces) p.kind &= u8(~tcg::ir::LabelKind::kIndirectTarget);
     const Piece* head = find(pieces, head_);
     return head ? pieces : Pieces{};
   }
@@ -115,6 +135,7 @@ class Finder {
         reached_[at] = true;
         Flow flow = flow_of(word(at));
         if (flow.kind == Flow::Kind::Straight) continue;
+        jumps_ |= flow.kind == Flow::Kind::Jump;
         if (auto to = target(at, flow)) {
           leads_to(*to);
           if (flow.kind == Flow::Kind::Call) leads_to(at + 1);
@@ -151,9 +172,19 @@ class Finder {
       if (!site || sites == kMaxReturnSites) continue;
       std::vector<u32> returns = returns_of(pieces, call.next[0]);
       for (u32 r : returns) find(pieces, r)->next.push_back(site->first);
-      site->is_return_site = !returns.empty();
-      sites += site->is_return_site;
+      if (returns.empty()) continue;
+      site->kind |= tcg::ir::LabelKind::kReturnSite;
+      sites++;
     }
+  }
+
+  // An indirect jump leads to wherever execution has begun before.
+  void connect_jumps(Pieces& pieces) const {
+    std::vector<u32> targets;
+    for (Piece& p : pieces)
+      if (entry_[p.first]) targets.push_back(p.first), p.kind |= tcg::ir::LabelKind::kIndirectTarget;
+    for (Piece& p : pieces)
+      if (p.last == Flow::Kind::Jump) p.next.insert(p.next.end(), targets.begin(), targets.end());
   }
 
   // The pieces that return from the function at `entry`; calls inside it are taken to come back.
@@ -185,7 +216,8 @@ class Finder {
 
   const u8* page_;
   const u32 head_, limit_;
-  std::array<bool, kPageWords> leader_{}, reached_{};
+  bool jumps_ = false;
+  std::array<bool, kPageWords> leader_{}, reached_{}, entry_{};
 };
 
 class RegionBuilder {
@@ -203,7 +235,8 @@ class RegionBuilder {
   // False: the region has become too large.
   bool piece(const Piece& p) {
     at(p.first);
-    builder_.label(e_.pc, p.is_return_site);
+    builder_.label(e_.pc, p.kind);
+    if (p.kind & tcg::ir::LabelKind::kIndirectTarget) check_branch_target(e_);
     for (u32 n = p.first; n < p.end && !e_.stop; n++) {
       if (region_.insts.size() + kMaxOpsPerInstruction >= tcg::ir::Block::kMaxInsts) return false;
       at(n);
@@ -256,7 +289,9 @@ bool translate_region(tcg::ir::Block& region, const Decoder& decoder, FeatureSet
   const u8* page = code.host - in_page;
   Mode mode{region.mode};
   if (mode.get<Mode::Step>() || mode.get<Mode::Breakpoints>() || mode.get<Mode::IllegalState>()) return false;
-  Finder finder(page, in_page / 4, (in_page + code.bytes) / 4);
+  std::vector<u32> entries;
+  for (u64 pc : region.entries) entries.push_back(u32(pc & tcg::kSoftPageMask) / 4);
+  Finder finder(page, in_page / 4, (in_page + code.bytes) / 4, entries);
   Pieces loops = finder.loops(false);
   if (insns_of(loops) > kMaxInsns) loops = finder.loops(true);
   if (loops.empty() || insns_of(loops) > kMaxInsns) return false;

@@ -72,9 +72,10 @@ class Execution {
   void give_back(const Inst& i) {
     if (icount_) state_.icount_left += i64(insns_) - (i.guest_offset / 4 + 1);
   }
-  bool jump_to_label(u64 pc, bool is_return) {
+  // `kind`: 0 for a direct exit.
+  bool jump_to_label(u64 pc, u8 kind) {
     auto is_target = [&](const Inst& to) {
-      return to.op == Op::Label && to.imm == pc && (to.aux || !is_return);
+      return to.op == Op::Label && to.imm == pc && (!kind || (to.aux & kind));
     };
     auto to = std::ranges::find_if(insts_, is_target);
     if (to == insts_.end()) return false;
@@ -83,9 +84,9 @@ class Execution {
   }
   // True: the way was to a Label of this region.
   bool exit_to(const Inst& i, u64 pc) {
-    bool is_return = i.op == Op::ExitIndirect && ir::IndirectKind(i.aux) == ir::IndirectKind::Return;
-    bool may_stay = is_region_ && (is_return || ir::is_direct_exit(i.op));
-    if (may_stay && jump_to_label(pc, is_return)) return true;
+    const bool indirect = i.op == Op::ExitIndirect;
+    const u8 kind = indirect ? ir::LabelKind::of(ir::IndirectKind(i.aux)) : 0;
+    if (is_region_ && (indirect || ir::is_direct_exit(i.op)) && jump_to_label(pc, kind)) return true;
     give_back(i);
     leave_at(pc);
     return false;

@@ -35,6 +35,13 @@ static_assert(sizeof(Inst) == 24);
 // Branch kinds of ExitIndirect (aux).
 enum class IndirectKind : u8 { Jump, Call, Return };
 
+// What else comes to a Label besides direct exits (aux; bits): returns, other indirect branches.
+struct LabelKind {
+  static constexpr u8 kReturnSite = 1, kIndirectTarget = 2;
+  // The kind of Label that an indirect branch of this kind may come to.
+  static constexpr u8 of(IndirectKind k) { return k == IndirectKind::Return ? kReturnSite : kIndirectTarget; }
+};
+
 struct Block {
   static constexpr size_t kMaxInsts = 8000;
   u64 pc = 0;  // guest address of the first instruction
@@ -50,12 +57,15 @@ struct Block {
   // instruction, and it may begin `guest_bytes_before` before pc.
   bool is_region = false;
   u32 guest_bytes_before = 0;
+  // A hint for who makes a region: where in its page execution has begun before.
+  std::vector<u64> entries;
 
   u64 pc_of(const Inst& i) const { return pc + u64(i64(i.guest_offset)); }
   void clear() {
     insts.clear();
     guest_bytes = guest_insns = guest_bytes_before = 0;
     fp_inline = is_region = false;
+    entries.clear();
   }
 };
 

@@ -73,8 +73,8 @@ class Builder {
   void exit_indirect(Value pc, IndirectKind kind) {
     emit(Op::ExitIndirect, Type::Void, {pc}, 0, 0, u8(kind));
   }
-  // Of a region: exits to `pc` come here, returns only to a return site.
-  void label(u64 pc, bool is_return_site) { emit(Op::Label, Type::Void, {}, pc, 0, is_return_site); }
+  // Of a region: exits to `pc` come here, indirect ones as the LabelKind says.
+  void label(u64 pc, u8 kind) { emit(Op::Label, Type::Void, {}, pc, 0, kind); }
   // `pc` is where to go on; state.pc is set to it.
   void exit_to_run_loop(u64 pc) { emit(Op::ExitToRunLoop, Type::Void, {}, pc); }
 

@@ -100,7 +100,7 @@ enum Property : u8 {
   OP(ExitIfBitSet,      'N', "t",    SideExit,               system)                                        \
   OP(ExitIfBitClear,    'N', "t",    SideExit,               system)                                        \
   /* A place in a region that exits to its pc (imm) jump to; looks at `attention` where a loop comes back. */ \
-  /* aux 1: an ExitIndirect of kind Return comes here as well, when the address is this pc */               \
+  /* aux: a LabelKind; an ExitIndirect comes here as well when the address is this pc */                    \
   OP(Label,             'N', "",     SideExit | WritesState, system)                                        \
   OP(ExitTo,            'N', "",     EndsBlock,              system)                                        \
   OP(ExitIndirect,      'N', "x",    EndsBlock,              system)                                        \

@@ -126,7 +126,7 @@ class Compiler {
   struct RegionLabel {
     u64 pc;
     Label label;
-    bool is_return_site;
+    u8 kind;       // ir::LabelKind
     bool is_loop;  // something jumps back to it
   };
   void start_region();
@@ -134,6 +134,7 @@ class Compiler {
   const RegionLabel* label_of(u64 target) const;
   void store_pins_out_of_line();
   void return_inside();
+  void branch_inside();
   std::vector<RegionLabel> labels_;
   Label store_pins_;
 

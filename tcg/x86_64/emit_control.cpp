@@ -147,7 +147,7 @@ void Compiler::emit_ExitToRunLoop(const Inst& i) {
 
 void Compiler::emit_ExitIndirect(const Inst& i) {
   regs.copy_to(x86::rcx, i.args[0]);
-  if (ir::IndirectKind(i.aux) == ir::IndirectKind::Return) return_inside();
+  ir::IndirectKind(i.aux) == ir::IndirectKind::Return ? return_inside() : branch_inside();
   regs.store_pins();
   give_back(i);
   Label miss = a.newLabel();

@@ -67,7 +67,7 @@ class RandomBlock {
     ir_.exit_to(pc_of(below(pieces_)));
     for (unsigned k = 0; k < pieces_; k++) {
       forget_values();
-      ir_.label(pc_of(k), below(2));
+      ir_.label(pc_of(k), u8(below(4)));
       count_turn();
       for (unsigned n = 2 + below(60); n > 0; n--) step();
       if (below(4) == 0) show_everything();
@@ -109,7 +109,7 @@ class RandomBlock {
       case 2: {  // to one of two pieces, if they are return sites
         Value one = ir_.i64(pc_of(below(pieces_))), other = ir_.i64(pc_of(below(pieces_)));
         Value to = ir_.emit(Op::Select, Type::I64, {one, other, flags()}, 0, 0, u8(below(14)));
-        return ir_.exit_indirect(to, ir::IndirectKind::Return);
+        return ir_.exit_indirect(to, below(2) ? ir::IndirectKind::Return : ir::IndirectKind::Jump);
       }
       case 0: {
         Value to = ir_.binary(Op::And, integer(Type::I64), ir_.i64(~u64{3}));

@@ -101,6 +101,49 @@ TEST_P(TranslatedCode, HotLoopsBecomeARegion) {
   EXPECT_EQ(world.vcpu().counters().regions, jit() ? 1u : 0u);
 }
 
+// An interpreter's loop: what its branch goes to has been executed before, so the region knows it.
+TEST_P(TranslatedCode, AnIndirectBranchStaysInItsRegion) {
+  x(0) = 1000, x(4) = kCode + 12;
+  EXPECT_EQ(run({
+                0x92400002,  // and x2, x0, #1
+                0x8b021083,  // add x3, x4, x2, lsl #4
+                0xd61f0060,  // br x3
+                0x910004a5,  // add x5, x5, #1
+                0x14000007,  // b +28
+                0xd503201f, 0xd503201f,
+                0x91000cc6,  // add x6, x6, #3
+                0x14000003,  // b +12
+                0xd503201f, 0xd503201f,
+                0xd1000400,  // sub x0, x0, #1
+                0xb5fffe80,  // cbnz x0, -48
+            }),
+            End::Arrived);
+  EXPECT_EQ(x(5), 500u);
+  EXPECT_EQ(x(6), 1500u);
+  EXPECT_EQ(world.vcpu().counters().regions, jit() ? 1u : 0u);
+  EXPECT_LE(world.vcpu().counters().lookups, 20u);
+}
+
+// A function of the page, called in a loop: its return finds the caller inside the region, and another caller
+// outside of it.
+TEST_P(TranslatedCode, AReturnStaysInItsRegionOrLeavesIt) {
+  x(0) = 1000, x(1) = 0;
+  const std::vector<u32> words = {
+      0x94000004,  // bl +16
+      0xf1000400,  // subs x0, x0, #1
+      0x54ffffc1,  // b.ne -8
+      0x14000003,  // b +12
+      0x91000821,  // add x1, x1, #2
+      0xd65f03c0,  // ret
+  };
+  EXPECT_EQ(run(words), End::Arrived);
+  EXPECT_EQ(x(1), 2000u);
+  EXPECT_EQ(world.vcpu().counters().regions, jit() ? 1u : 0u);
+  world.state().pc = kCode + 16, x(30) = kCode + 24;
+  EXPECT_EQ(world.run(kCode + 24), End::Arrived);
+  EXPECT_EQ(x(1), 2002u);
+}
+
 // What a region keeps in host registers is in the guest's when an access faults.
 TEST_P(TranslatedCode, AFaultInARegionShowsEveryRegister) {
   x(0) = kEnd - 100 * 8, x(5) = 3;
