@@ -1,7 +1,7 @@
 // tests/bench/guest/main.c: runs kernels. On the host: `kernels [SCALE[:NAME+NAME]]`; as the first process of
 // the guest it reads the same from the kernel command line (bench=SCALE:NAME+NAME). The scale is in percent;
-// names have "_" for a space. Each kernel prints "BENCH begin KIND|NAME|ROUNDS", then "BENCH end NAME|CHECKSUM|
-// CPU us|WALL us"; the driver measures between these markers.
+// names have "_" for a space. Each kernel prints "BENCH begin KIND|NAME|ROUNDS", then "BENCH end
+// NAME|CHECKSUM| CPU us|WALL us"; the driver measures between these markers.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +15,7 @@
 #include "kernels.h"
 
 static char wanted[4096];
+enum { kPause = 20000 };  // microseconds around each marker, so that a late reader sees them apart
 
 static int is_wanted(const char* name) {
   char spelled[128] = "+";
@@ -36,12 +37,13 @@ static void run_all(const struct kernel* k, uint64_t percent) {
     rounds = rounds ? rounds : 1;
     printf("BENCH begin %s|%s|%llu\n", k->kind, k->name, (unsigned long long)rounds);
     fflush(stdout);
+    if (getpid() == 1) usleep(kPause);
     const long cpu = now(CLOCK_PROCESS_CPUTIME_ID), wall = now(CLOCK_MONOTONIC);
     uint64_t sum = k->run(rounds);
     printf("BENCH end %s|%016llx|%ld|%ld\n", k->name, (unsigned long long)sum,
            now(CLOCK_PROCESS_CPUTIME_ID) - cpu, now(CLOCK_MONOTONIC) - wall);
     fflush(stdout);
-    if (getpid() == 1) usleep(30000);  // so that both markers are seen apart
+    if (getpid() == 1) usleep(kPause);
   }
 }
 
