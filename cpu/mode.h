@@ -34,9 +34,11 @@ struct Mode {
   using Uao = Field<27, 1>;                // PSTATE.UAO: LDTR/STTR behave as LDR/STR
   using UnprivilegedAsEl0 = Field<28, 1>;  // LDTR/STTR use EL0's rights (EL1, or EL2 with E2H and TGE)
   using TcrTbiData = Field<29, 2>;
-  using El3Traps = Field<31, 1>;    // EL3 traps accesses to some system registers: looked up when they run
-  using SpSel = Field<32, 1>;       // PSTATE.SP above EL0: MRS SP_EL0 is then one load, or UNDEFINED
-  using PacTrapEl3 = Field<33, 1>;  // SCR_EL3.API is 0 below EL3: pointer authentication traps
+  using El3Traps = Field<31, 1>;       // EL3 traps accesses to some system registers: looked up when they run
+  using SpSel = Field<32, 1>;          // PSTATE.SP above EL0: MRS SP_EL0 is then one load, or UNDEFINED
+  using PacTrapEl3 = Field<33, 1>;     // SCR_EL3.API is 0 below EL3: pointer authentication traps
+  using BottomPacBit0 = Field<34, 6>;  // with FEAT_PAuth: the lowest bit of a PAC, for VA<55>=0 and 1
+  using BottomPacBit1 = Field<40, 6>;
 
   constexpr unsigned el() const { return unsigned(El::get(word)); }
   constexpr bool fp_enabled() const { return FpTrapEl::get(word) == 0; }

@@ -2,6 +2,8 @@
 // "AddPAC", "Auth", "Strip" (Arm DDI 0487, aarch64/functions/pac). Neither FEAT_EPAC, FEAT_PAuth2 nor
 // FEAT_FPAC.
 #pragma once
+#include "base/bits.h"
+#include "cpu/mode.h"
 #include "cpu/state.h"
 #include "tcg/helper.h"
 
@@ -22,21 +24,45 @@ Key key_of(const PeState& state, KeyName name);
 // ComputePAC(): QARMA-64 with S-box sigma 2 and five rounds; key0 = key.hi, key1 = key.lo.
 u64 compute_pac(u64 data, u64 modifier, Key key);
 
+// CalculateBottomPACBit(): without FEAT_TTST, TxSZ is 16 to 39; values outside are treated as the nearest
+// one.
+constexpr u8 bottom_pac_bit(u64 txsz) { return u8(64 - (txsz < 16 ? 16 : txsz > 39 ? 39 : txsz)); }
+
 // What the translation regime says about the pointers of one kind (instruction or data).
 struct PointerFormat {
   bool tbi[2];           // effective TBI for bit 55 = 0 and 1
-  u8 bottom_pac_bit[2];  // 64 - TxSZ, within what the implementation allows
+  u8 bottom_pac_bit[2];  // see above
 };
-PointerFormat pointer_format(const PeState& state, bool data);
+constexpr PointerFormat pointer_format(Mode mode, bool data) {
+  u64 tbi = data ? mode.get<Mode::TcrTbiData>() : mode.get<Mode::Tbi>();
+  bool lower = tbi & 1, upper = mode.get<Mode::OneRange>() ? lower : (tbi & 2) != 0;
+  return {{lower, upper}, {u8(mode.get<Mode::BottomPacBit0>()), u8(mode.get<Mode::BottomPacBit1>())}};
+}
+
+// Key and format in one word: what the helpers take.
+struct Operand {
+  KeyName key;
+  PointerFormat format;
+  constexpr u64 pack() const {
+    return u64(key) | u64{format.tbi[0]} << 8 | u64{format.tbi[1]} << 9 |
+           u64{format.bottom_pac_bit[0]} << 16 | u64{format.bottom_pac_bit[1]} << 24;
+  }
+  static constexpr Operand unpack(u64 word) {
+    return {KeyName(word & 0xff), {{bit(word, 8), bit(word, 9)}, {u8(word >> 16), u8(word >> 24)}}};
+  }
+};
+constexpr Operand operand_of(Mode mode, KeyName key) {
+  return {key, pointer_format(mode, key == KeyName::DA || key == KeyName::DB)};
+}
 
 u64 add_pac(PeState& state, u64 pointer, u64 modifier, Key key, PointerFormat format);
 u64 authenticate(PeState& state, u64 pointer, u64 modifier, Key key, PointerFormat format, bool key_b);
 u64 strip(u64 pointer, PointerFormat format);
 
-// Helpers: (pointer, modifier, KeyName) -> pointer. Whether the key is enabled is the caller's business.
-u64 helper_add_pac(tcg::ExecState&, u64 pointer, u64 modifier, u64 key) noexcept;
-u64 helper_authenticate(tcg::ExecState&, u64 pointer, u64 modifier, u64 key) noexcept;
-u64 helper_strip(tcg::ExecState&, u64 pointer, u64 data, u64) noexcept;
+// Helpers: (pointer, modifier, Operand) -> pointer. Whether the key is enabled is the caller's business.
+u64 helper_add_pac(tcg::ExecState&, u64 pointer, u64 modifier, u64 operand) noexcept;
+u64 helper_authenticate(tcg::ExecState&, u64 pointer, u64 modifier, u64 operand) noexcept;
+u64 helper_strip(tcg::ExecState&, u64 pointer, u64 operand, u64) noexcept;
 u64 helper_generic_pac(tcg::ExecState&, u64 value, u64 modifier, u64) noexcept;
 
 inline constexpr tcg::Helper kAddPac = tcg::make_helper("add_pac", helper_add_pac, false, false);

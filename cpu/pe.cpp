@@ -10,6 +10,7 @@
 #include "cpu/a64/disassembler.h"
 #include "cpu/a64/translate_block.h"
 #include "cpu/debug.h"
+#include "cpu/pauth.h"
 #include "cpu/pe_group.h"
 #include "cpu/pstate.h"
 #include "cpu/sysreg/fp_control.h"
@@ -25,7 +26,8 @@ namespace {
 constexpr unsigned kM = 0, kA = 1, kSa = 3, kSa0 = 4, kE0e = 24, kEe = 25, kEnDb = 13, kEnDa = 27, kEnIb = 30,
                    kEnIa = 31, kBt0 = 35, kBt1 = 36;
 // TCR_EL1, and of TCR_EL3.
-constexpr unsigned kTbi0 = 37, kTbi1 = 38, kTbid0 = 51, kTbid1 = 52, kEl3Tbi = 20, kEl3Tbid = 29;
+constexpr unsigned kT0sz = 0, kT1sz = 16, kTbi0 = 37, kTbi1 = 38, kTbid0 = 51, kTbid1 = 52, kEl3Tbi = 20,
+                   kEl3Tbid = 29;
 
 u64 mpidr_value(const PeWiring& w) {
   constexpr u64 kRes1 = u64{1} << 31, kUniprocessor = u64{1} << 30;
@@ -164,9 +166,13 @@ Mode Pe::compute_mode() const {
   m.set<Mode::Tbi>(tbi.instruction);
   m.set<Mode::TcrTbiData>(tbi.data);
   m.set<Mode::OneRange>(s.el == 3);
-  if (pauth)
+  if (pauth) {
     m.set<Mode::PacEnabled>(u64(bit(sctlr, kEnIa)) | u64(bit(sctlr, kEnIb)) << 1 |
                             u64(bit(sctlr, kEnDa)) << 2 | u64(bit(sctlr, kEnDb)) << 3);
+    u64 tcr = s.sysregs[s.el == 3 ? Slot::TCR_EL3 : Slot::TCR_EL1];
+    m.set<Mode::BottomPacBit0>(pauth::bottom_pac_bit(extract(tcr, kT0sz, 6)));
+    m.set<Mode::BottomPacBit1>(pauth::bottom_pac_bit(extract(tcr, s.el == 3 ? kT0sz : kT1sz, 6)));
+  }
   m.set<Mode::IllegalState>(s.il);
   m.set<Mode::Breakpoints>(debug::breakpoints_armed(s, model_));
   m.set<Mode::Icount>(group_ && group_->icount());

@@ -17,7 +17,7 @@ struct PacMemo {
   u64 data = 0, modifier = 0, key_lo = 0, key_hi = 0, pac = 0;
   bool valid = false;
 };
-inline constexpr unsigned kPacMemoBits = 8;
+inline constexpr unsigned kPacMemoBits = 6;
 
 struct PeState : tcg::ExecState {
   u64 x[31] = {};   // X0..X30

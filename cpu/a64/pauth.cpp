@@ -20,7 +20,10 @@ void PACZ(Emitter& e, Imm<2> key, Reg Rd) { e.X(Rd, add_pac(e, KeyName(u32(key))
 void AUTZ(Emitter& e, Imm<2> key, Reg Rd) {
   e.X(Rd, authenticate(e, KeyName(u32(key)), e.X(Rd), e.ir.i64(0)));
 }
-void XPAC(Emitter& e, bool D, Reg Rd) { e.X(Rd, e.ir.call(pauth::kStrip, {e.X(Rd), e.ir.i64(D)})); }
+Value strip(Emitter& e, Value pointer, KeyName key) {
+  return e.ir.call(pauth::kStrip, {pointer, e.ir.i64(pauth::operand_of(e.mode, key).pack())});
+}
+void XPAC(Emitter& e, bool D, Reg Rd) { e.X(Rd, strip(e, e.X(Rd), D ? KeyName::DA : KeyName::IA)); }
 void PACGA(Emitter& e, Reg Rm, Reg Rn, Reg Rd) {
   e.authenticates = true;
   e.X(Rd, e.ir.call(pauth::kGenericPac, {e.X(Rn), e.XSP(true, Rm)}));
@@ -38,7 +41,7 @@ void hint(Emitter& e, bool key_b) {
                                            : e.ir.i64(0);
   e.X(pointer, (Authenticate ? authenticate : add_pac)(e, key, e.X(pointer), modifier));
 }
-void XPACLRI(Emitter& e) { e.X(Reg{30}, e.ir.call(pauth::kStrip, {e.X(Reg{30}), e.ir.i64(0)})); }
+void XPACLRI(Emitter& e) { e.X(Reg{30}, strip(e, e.X(Reg{30}), KeyName::IA)); }
 
 constexpr Insn kRows[] = {
     insn<"1 10 11010110 00001 0000 key:2 Rn:5 Rd:5", PAC>("PAC<key10>", "<Xd>, <Xn|SP>", Feature::PAuth),

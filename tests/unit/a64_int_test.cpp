@@ -6,6 +6,7 @@
 
 #include "cpu/exception.h"
 #include "cpu/pauth.h"
+#include "cpu/qarma.h"
 #include "tests/support/a64_machine.h"
 
 namespace sluice::cpu::a64 {
@@ -475,6 +476,15 @@ TEST(PointerAuthentication, TheCipherGivesThePublishedVector) {
       0xc003b93999b33765u);
 }
 
+TEST(PointerAuthentication, TheVectorFormOfTheCipherIsTheSteps) {
+  std::mt19937_64 random(5);
+  for (int n = 0; n < 20'000; n++) {
+    u64 data = random(), tweak = random(), key0 = random(), key1 = random();
+    ASSERT_EQ(qarma::encrypt(data, tweak, key0, key1), qarma::encrypt_by_steps(data, tweak, key0, key1))
+        << "seed 5, round " << n;
+  }
+}
+
 TEST(PointerAuthentication, AuthenticationAcceptsWhatWasAddedAndMarksWhatWasNot) {
   std::mt19937_64 random(3);
   auto state = std::make_unique<PeState>();  // remembers recent codes
@@ -496,7 +506,7 @@ TEST(PointerAuthentication, AuthenticationAcceptsWhatWasAddedAndMarksWhatWasNot)
 }
 
 TEST_F(A64, PacInstructionsObeyTheEnableBits) {
-  m.state->sysregs[Slot::TCR_EL1] = 16 | 16 << 16;
+  m.mode.set<Mode::BottomPacBit0>(48), m.mode.set<Mode::BottomPacBit1>(48);
   m.state->sysregs[Slot::APIAKeyLo_EL1] = 0x1111, m.state->sysregs[Slot::APIAKeyHi_EL1] = 0x2222;
   x(30) = 0x0000'1234'5678'0000, m.state->sp = kData;
   u64 pointer = x(30);
