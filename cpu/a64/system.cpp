@@ -132,7 +132,8 @@ Value read_inline(Emitter& e, SysregId id) {
 }
 
 bool write_inline(Emitter& e, SysregId id, Reg Rt) {
-  constexpr SysregId kNzcv(3, 3, 4, 2, 0), kSpEl0(3, 0, 4, 1, 0);
+  constexpr SysregId kNzcv(3, 3, 4, 2, 0), kSpEl0(3, 0, 4, 1, 0), kZva(1, 3, 7, 4, 1);
+  if (id == kZva) return e.ir.call(sysreg::kDcZva, {e.X(Rt)}), true;
   if (id == kNzcv) {
     Value nzcv = e.truncate(e.ir.binary(Op::Shr, e.X(Rt), e.ir.i64(28)));
     e.flags(e.ir.emit(Op::FlagsFromNzcv, Type::Flags, {nzcv}));
