@@ -190,12 +190,13 @@ InvalidationHub::~InvalidationHub() = default;
 
 Ticket InvalidationHub::broadcast(Participant::Kind kind, const Invalidation& message,
                                   const Participant* except) {
+  bool received = false;
   {
     std::lock_guard lock{mutex_};
     for (Participant* p : participants_)
-      if (p != except && p->kind_ == kind) p->receive(message);
+      if (p != except && p->kind_ == kind) p->receive(message), received = true;
   }
-  return ticket();
+  return received ? ticket() : Ticket{};
 }
 
 Ticket InvalidationHub::broadcast(const Invalidation& message) {

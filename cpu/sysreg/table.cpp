@@ -99,7 +99,7 @@ bool allowed(Pe& pe, const Row& row, u64 operand) {
     if (!s.secure) return take_undefined(s), false;
     if (!(pe.scr() & scr::kSt)) return trap(s, operand, 3), false;
   }
-  if (s.el == 3) return true;
+  if (s.el == 3 || !pe.has_el3()) return true;
   El3Trap el3_trap = el3_trap_of(id_of(operand));
   if (el3_trap == El3Trap::LoRegions && s.secure) return take_undefined(s), false;
   if (trapped_to_el3(pe, el3_trap)) return trap(s, operand, 3), false;

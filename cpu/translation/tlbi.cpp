@@ -1,5 +1,6 @@
 #include "cpu/translation/tlbi.h"
 
+#include <array>
 #include <bit>
 
 namespace sluice::cpu {
@@ -157,10 +158,23 @@ void drop_tables(const TlbiOperation& op, WalkCache& walks) {
 
 std::span<const TlbiRow> tlbi_rows() { return kRows; }
 
+namespace {
+
+// Rows by op1, CRm and op2 (the rest is the same for all): 1 + the number of the row.
+constexpr unsigned index_of(SysregId id) {
+  return unsigned(extract(id.value, 11, 3) << 7 | extract(id.value, 0, 7));
+}
+constexpr std::array<u8, 1024> kByEncoding = [] {
+  std::array<u8, 1024> r{};
+  for (u8 n = 0; n < std::size(kRows); n++) r[index_of(kRows[n].id)] = n + 1;
+  return r;
+}();
+
+}  // namespace
+
 const TlbiRow* find_tlbi(SysregId id) {
-  for (const TlbiRow& row : kRows)
-    if (row.id == id) return &row;
-  return nullptr;
+  u8 n = kByEncoding[index_of(id)];
+  return n && kRows[n - 1].id == id ? &kRows[n - 1] : nullptr;
 }
 
 bool decode_tlbi(const TlbiRow& row, u64 xt, const RegimeControls& c, const CpuModel& model,
