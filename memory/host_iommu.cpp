@@ -95,9 +95,9 @@ std::string SoftHostIommu::map(const IommuMapped& mapped) {
 // moment it is not there. Exact sources never come here, and hardware knows no better.
 void SoftHostIommu::keep_outside(InclusiveRange range) {
   for (u64 end : {range.first, range.last}) {
-    const Mapping* cut = table_.first_from(end);
-    if (!cut || !cut->input.contains(end)) continue;
-    const Mapping whole = *cut;
+    const std::optional<Mapping> cut = table_.find(end).mapping;
+    if (!cut) continue;
+    const Mapping& whole = *cut;
     if (whole.input.first >= range.first && whole.input.last <= range.last) continue;
     table_.erase(whole.input);
     if (whole.input.first < range.first) insert_blocks({whole.input.first, range.first - 1}, whole);

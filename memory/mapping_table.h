@@ -1,10 +1,11 @@
 // memory/mapping_table.h: which ranges of an IOMMU's input space go where. Every entry has its true size,
-// from one byte to all 2^64; no byte beside it is reachable through it. A two-level B+ tree whose nodes never
-// change once they can be seen (docs/decisions/011-mapping-table.md): a lookup takes no lock and runs
-// while one other thread inserts or erases.
+// from one byte to all 2^64; no byte beside it is reachable through it. A B+ tree of two levels
+// (docs/decisions/011-mapping-table.md): a lookup takes no lock and runs while one other thread inserts or
+// erases.
 #pragma once
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,7 +27,7 @@ struct Mapping {
 };
 
 class MappingTable {
-  struct Leaf;
+  class Leaf;
   struct Root;
 
  public:
@@ -35,24 +36,24 @@ class MappingTable {
   MappingTable(const MappingTable&) = delete;
   MappingTable& operator=(const MappingTable&) = delete;
 
-  // --- Any thread, inside an EpochDomain::Guard; what they return lives until its end. ---
-  // The mapping around `address`, or nullptr and the hole around it.
+  // --- Any thread, inside an EpochDomain::Guard. ---
+  // The mapping around `address`, or the hole around it.
   struct Found {
-    const Mapping* mapping;
-    InclusiveRange hole;
+    std::optional<Mapping> mapping;
+    InclusiveRange hole{};
   };
   Found find(u64 address) const;
   size_t size() const { return size_.load(std::memory_order_relaxed); }
   // In ascending order; what is changed meanwhile may be missed or seen.
   template <class F>
   void for_each(F&& visit) const {
-    for (const Mapping* m = first_from(0); m;) {
-      visit(*m);
-      m = m->input.last == ~u64{0} ? nullptr : first_from(m->input.last + 1);
-    }
+    for (std::optional<Mapping> m = first_from(0); m; m = after(*m)) visit(*m);
   }
-  // The mapping with the lowest addresses of those that reach `address` or beyond; nullptr: none.
-  const Mapping* first_from(u64 address) const;
+  // The mapping with the lowest addresses of those that reach `address` or beyond.
+  std::optional<Mapping> first_from(u64 address) const;
+  std::optional<Mapping> after(const Mapping& m) const {
+    return m.input.last == ~u64{0} ? std::nullopt : first_from(m.input.last + 1);
+  }
   bool overlaps(InclusiveRange range) const;
   // Whether a mapping lies partly inside and partly outside of `range`.
   bool would_split(InclusiveRange range) const;
@@ -69,20 +70,24 @@ class MappingTable {
   Erased erase(InclusiveRange range);
 
  private:
-  struct Garbage;  // old nodes: given back to the host in batches, when nobody can read them any more
-  void release_garbage();
-  bool cuts(const Mapping& first, InclusiveRange range) const;
+  struct Around {
+    std::optional<Mapping> before, next;
+    bool reaches(u64 address) const { return before && before->input.last >= address; }
+  };
+  Around around(u64 address) const;
   static size_t leaf_of(const Root& root, u64 address);
-  void swap_leaf(Root& root, size_t at, std::unique_ptr<Leaf> leaf);
+  // --- The writer's ---
+  struct Position {
+    size_t leaf, at;
+  };
+  static Position first_at(const Root& root, u64 address);
   // Leaves [from, to) give way to `entries`: leaves of equal size, or `first` of them in the first of two.
-  void replace(size_t from, size_t to, std::vector<Mapping> entries, size_t first = 0);
-  void merge(size_t from, size_t to, std::span<const Mapping> head, std::span<const Mapping> tail);
-  void swap_root(std::unique_ptr<Root> root);
+  void replace(size_t from, size_t to, std::span<const Mapping> entries, size_t first = 0);
+  void erase_between(Position begin, Position end);
 
   EpochDomain& epochs_;
   std::atomic<Root*> root_;
   std::atomic<size_t> size_{0};
-  std::shared_ptr<Garbage> garbage_;
 };
 
 }  // namespace sluice

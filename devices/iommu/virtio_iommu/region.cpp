@@ -186,10 +186,9 @@ std::vector<Mapping> VirtioIommuRegion::mappings(u32 domain, u64 from, size_t li
   std::vector<Mapping> list;
   auto found = domains_.find(domain);
   if (found == domains_.end()) return list;
-  for (const Mapping* m = found->second->mappings.first_from(from); m && list.size() < limit;) {
+  const MappingTable& table = found->second->mappings;
+  for (std::optional<Mapping> m = table.first_from(from); m && list.size() < limit; m = table.after(*m))
     list.push_back(*m);
-    m = m->input.last == ~u64{0} ? nullptr : found->second->mappings.first_from(m->input.last + 1);
-  }
   return list;
 }
 
