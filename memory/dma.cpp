@@ -187,7 +187,9 @@ void DmaMapper::receive(const Invalidation& message) {
 
 void DmaMapper::follow(const DmaMapping::State& state) {
   std::lock_guard lock{links_mutex_};
+  const IommuRegion* known = nullptr;
   for (const DmaMapping::State::Dependence& d : state.depends) {
+    if (std::exchange(known, d.region) == d.region) continue;
     auto& link = links_[d.region];
     if (link && link->subscription.live()) continue;
     link.reset();

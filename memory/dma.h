@@ -1,7 +1,9 @@
 // memory/dma.h: how a device reaches memory: single transactions, and host pointers that can be revoked.
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -164,6 +166,28 @@ class DmaMapper final : private InvalidationHolder {
 // One thread at a time. Little-endian; accesses of 1, 2, 4 or 8 bytes that are aligned are single.
 class DmaWindow {
  public:
+  // Several accesses for one pin: until it ends, the window does not let go of the pin that its next access
+  // takes, and stores are told to translators of code at the end, all at once. Keep it as short as a pin. One
+  // inside another does nothing. The window stays where it is meanwhile.
+  class Hold {
+   public:
+    explicit Hold(DmaWindow& window);
+    ~Hold();
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    friend DmaWindow;
+    void stored(u64 offset, u64 length) {
+      dirty_from_ = std::min(dirty_from_, offset);
+      dirty_to_ = std::max(dirty_to_, offset + length);
+    }
+    DmaWindow* window_;  // nullptr: another one holds it
+    std::optional<DmaMapping::Pin> pin_;
+    std::byte* whole_ = nullptr;  // of the window, when it lies in one piece
+    u64 dirty_from_ = ~u64{0}, dirty_to_ = 0;
+  };
+
   DmaWindow() = default;
   // The mapper outlives the window. `length` at least 1; the range does not wrap.
   DmaWindow(DmaMapper& mapper, u64 address, u64 length, Access access)
@@ -174,11 +198,12 @@ class DmaWindow {
 
  private:
   template <class Direct, class Transaction>
-  MemTxResult access(u64 offset, u64 length, Direct direct, Transaction transaction);
+  MemTxResult access(u64 offset, u64 length, bool stores, Direct direct, Transaction transaction);
   DmaMapper* mapper_ = nullptr;
   DmaSegment segment_{};
   Access access_ = Access::None;
   DmaMapping mapping_;
+  Hold* hold_ = nullptr;
 };
 
 }  // namespace sluice

@@ -47,17 +47,37 @@ bool is_single(u64 address, unsigned size) { return (address & (size - 1)) == 0;
 
 }  // namespace
 
+DmaWindow::Hold::Hold(DmaWindow& window) : window_(window.hold_ ? nullptr : &window) {
+  if (window_) window_->hold_ = this;
+}
+
+DmaWindow::Hold::~Hold() {
+  if (!window_) return;
+  window_->hold_ = nullptr;
+  if (dirty_from_ < dirty_to_) pin_->note_write(dirty_from_, dirty_to_ - dirty_from_);
+}
+
 // Through the pointers if they are good, or can be had again; otherwise the transaction, which reports why
 // not.
 template <class Direct, class Transaction>
-MemTxResult DmaWindow::access(u64 offset, u64 length, Direct direct, Transaction transaction) {
+MemTxResult DmaWindow::access(u64 offset, u64 length, bool stores, Direct direct, Transaction transaction) {
+  if (hold_ && hold_->whole_) {
+    direct(hold_->whole_ + offset);
+    if (stores) hold_->stored(offset, length);
+    return MemTxResult::ok();
+  }
   for (bool again : {false, true}) {
     if (again) mapping_ = mapper_->map_direct({&segment_, 1}, access_);
     DmaMapping::Pin pin = mapping_.pin();
     if (!pin) continue;
     std::byte* at = contiguous(pin.spans(), offset, length);
     if (!at) break;
-    direct(pin, at);
+    direct(at);
+    if (stores) pin.note_write(offset, length);
+    if (hold_ && pin.spans().size() == 1) {
+      hold_->whole_ = pin.spans()[0].data();
+      hold_->pin_.emplace(std::move(pin));
+    }
     return MemTxResult::ok();
   }
   return transaction();
@@ -67,23 +87,19 @@ MemTxResult DmaWindow::load(u64 offset, unsigned size, u64& value) {
   auto transaction = [&] { return mapper_->port().load(segment_.address + offset, size, value); };
   if (!is_single(segment_.address + offset, size)) return transaction();
   return access(
-      offset, size, [&](DmaMapping::Pin&, std::byte* at) { value = load_host(at, size); }, transaction);
+      offset, size, false, [&](std::byte* at) { value = load_host(at, size); }, transaction);
 }
 
 MemTxResult DmaWindow::store(u64 offset, unsigned size, u64 value) {
   auto transaction = [&] { return mapper_->port().store(segment_.address + offset, size, value); };
   if (!is_single(segment_.address + offset, size)) return transaction();
-  auto direct = [&](DmaMapping::Pin& pin, std::byte* at) {
-    store_host(at, size, value);
-    pin.note_write(offset, size);
-  };
-  return access(offset, size, direct, transaction);
+  return access(
+      offset, size, true, [&](std::byte* at) { store_host(at, size, value); }, transaction);
 }
 
 MemTxResult DmaWindow::read(u64 offset, std::span<std::byte> bytes) {
   return access(
-      offset, bytes.size(),
-      [&](DmaMapping::Pin&, std::byte* at) { std::memcpy(bytes.data(), at, bytes.size()); },
+      offset, bytes.size(), false, [&](std::byte* at) { std::memcpy(bytes.data(), at, bytes.size()); },
       [&] { return mapper_->port().read(segment_.address + offset, bytes); });
 }
 

@@ -42,8 +42,8 @@ RomDeviceRegion::RomDeviceRegion(std::string name, std::shared_ptr<GuestRam> ram
 // that holds a device lock already asks for another one only for a while.
 class MmioRegion::Locked {
  public:
-  explicit Locked(const MmioRegion& region) : lock_(region.lock_), outer_(t_innermost) {
-    held_ = acquire(region);
+  Locked(std::mutex* lock, const char* name) : lock_(lock), outer_(t_innermost) {
+    held_ = acquire(name);
     if (held_) t_innermost = this;
   }
   ~Locked() {
@@ -59,27 +59,27 @@ class MmioRegion::Locked {
   static constexpr std::chrono::milliseconds kPatience{50};
   static constexpr unsigned kMaxNesting = 8;  // device handlers inside device handlers
 
-  bool acquire(const MmioRegion& region) {
+  bool acquire(const char* name) {
     unsigned depth = 0;
     bool holds_any = false;
     for (const Locked* l = outer_; l; l = l->outer_, depth++) {
       holds_any |= l->lock_ != nullptr;
       if (lock_ ? l->lock_ == lock_ : depth >= kMaxNesting)
-        return complain(region, "is in use by the same access");
+        return complain(name, "is in use by the same access");
     }
-    if (depth >= kMaxNesting) return complain(region, "is too deep in a chain of device accesses");
+    if (depth >= kMaxNesting) return complain(name, "is too deep in a chain of device accesses");
     if (!lock_) return true;
     if (!holds_any) return lock_->lock(), true;
     auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (!lock_->try_lock()) {
       if (std::chrono::steady_clock::now() > deadline)
-        return complain(region, "stays busy: devices wait in a circle");
+        return complain(name, "stays busy: devices wait in a circle");
       std::this_thread::yield();
     }
     return true;
   }
-  static bool complain(const MmioRegion& region, const char* why) {
-    guest_error("%s %s: access refused", region.name().c_str(), why);
+  static bool complain(const char* name, const char* why) {
+    guest_error("%s %s: access refused", name, why);
     return false;
   }
 
@@ -158,7 +158,7 @@ MemTxResult MmioRegion::load(u64 offset, unsigned size, u64& value, MemTxAttrs a
   value = 0;
   if (!is_bus_size(size)) return MemTxResult::decode_error(MemTxResult::Reason::BadSize);
   CompletionScope scope;  // ends, and waits, after the lock is released
-  Locked locked(*this);
+  Locked locked(lock_, name().c_str());
   if (!locked) return MemTxResult::device_error();
   return aligned(offset, size, [&](u64 at, unsigned n, unsigned shift) {
     u64 piece = 0;
@@ -171,11 +171,18 @@ MemTxResult MmioRegion::load(u64 offset, unsigned size, u64& value, MemTxAttrs a
 MemTxResult MmioRegion::store(u64 offset, unsigned size, u64 value, MemTxAttrs attrs) const {
   if (!is_bus_size(size)) return MemTxResult::decode_error(MemTxResult::Reason::BadSize);
   CompletionScope scope;
-  Locked locked(*this);
+  Locked locked(lock_, name().c_str());
   if (!locked) return MemTxResult::device_error();
   return aligned(offset, size, [&](u64 at, unsigned n, unsigned shift) {
     return write_pieces(at, n, value >> shift, attrs);
   });
+}
+
+bool MmioRegion::enter(std::mutex& lock, const std::function<void()>& body) {
+  CompletionScope scope;
+  Locked locked(&lock, "a device");
+  if (locked) body();
+  return bool(locked);
 }
 
 }  // namespace sluice

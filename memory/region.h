@@ -3,6 +3,7 @@
 // meet. The tree is changed only through a Topology::Transaction (memory/topology.h).
 #pragma once
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -88,6 +89,11 @@ class MmioRegion : public Region {
   // whose handler reaches its own registers again, by DMA, gets a device error instead of a deadlock.
   MemTxResult load(u64 offset, unsigned size, u64& value, MemTxAttrs attrs) const;
   MemTxResult store(u64 offset, unsigned size, u64 value, MemTxAttrs attrs) const;
+  // How a timer, a worker or a host stream enters a device: `body` runs as if it answered such an access,
+  // under the device's lock. So a transaction of the device that hits its own registers is refused instead of
+  // waiting for itself, and what it invalidates is waited for after the lock is given back. False, without
+  // running it, when the calling thread is inside this device already.
+  static bool enter(std::mutex& lock, const std::function<void()>& body);
   MmioDevice& device() const { return device_; }
   const AccessRules& rules() const { return rules_; }
 

@@ -2,7 +2,6 @@
 #include "devices/pci/edu.h"
 
 #include "base/log.h"
-#include "devices/device_entry.h"
 
 namespace sluice {
 namespace {
@@ -46,9 +45,8 @@ Edu::Edu(PciWiring wiring, Clock& clock, u64 dma_mask)
                   std::move(wiring)),
       dma_mask_(dma_mask),
       clock_(clock),
-      factorial_timer_(clock,
-                       [this] { enter_device(lock(), dma_port().attrs(), [this] { finish_factorial(); }); }),
-      dma_timer_(clock, [this] { enter_device(lock(), dma_port().attrs(), [this] { finish_dma(); }); }) {
+      factorial_timer_(clock, [this] { MmioRegion::enter(lock(), [this] { finish_factorial(); }); }),
+      dma_timer_(clock, [this] { MmioRegion::enter(lock(), [this] { finish_dma(); }); }) {
   add_bar(0, BarKind::Memory32, kBarSize, *this);
   add_msi();
 }

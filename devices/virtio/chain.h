@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "base/small_vector.h"
 #include "base/types.h"
 #include "memory/dma.h"
 
@@ -21,7 +22,9 @@ class Chain {
   u64 readable_size() const { return readable_size_; }
   u64 writable_size() const { return writable_size_; }
   std::span<const Segment> readable() const { return {segments_.data(), readable_count_}; }
-  std::span<const Segment> writable() const { return std::span{segments_}.subspan(readable_count_); }
+  std::span<const Segment> writable() const {
+    return {segments_.data() + readable_count_, segments_.size() - readable_count_};
+  }
 
   // False when the range does not lie inside the part, or when a memory transaction failed (then a prefix may
   // have been copied).
@@ -41,7 +44,7 @@ class Chain {
  private:
   friend class VirtQueue;
   DmaMapping map(std::span<const Segment> part, u64 offset, u64 length, Access access) const;
-  std::vector<Segment> segments_;
+  SmallVector<Segment, 4> segments_;
   size_t readable_count_ = 0;
   u64 readable_size_ = 0, writable_size_ = 0;
   std::shared_ptr<DmaMapper> dma_;

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/trace.h"
-#include "devices/device_entry.h"
+#include "memory/region.h"
 
 namespace sluice {
 namespace {
@@ -18,11 +18,11 @@ Trace<u32, u8> trace_set_status{"virtio_set_status", "device={} val={:#x}"};
 }  // namespace
 
 bool enter_device(VirtioTransport& transport, const std::function<void()>& body) {
-  return enter_device(transport.lock(), transport.dma().attrs(), body);
+  return MmioRegion::enter(transport.lock(), body);
 }
 
 VirtioDevice::VirtioDevice(VirtioId id, std::vector<u16> queue_sizes, size_t config_size)
-    : id_(id), config_(config_size) {
+    : id_(id), batches_(queue_sizes.size()), config_(config_size) {
   queues_.reserve(queue_sizes.size());
   for (u16 size : queue_sizes) queues_.emplace_back(size);
 }
@@ -164,8 +164,30 @@ void VirtioDevice::kick(u32 n) {
 void VirtioDevice::complete(u16 n, const Chain& chain, u64 written) {
   VirtQueue& q = queues_[n];
   if (q.is_stale(chain)) return;
-  if (q.push(chain, written) && q.should_interrupt()) transport_->queue_interrupt(n);
+  if (q.push(chain, written)) {
+    if (Batch* batch = batches_[n])
+      batch->completed_ = true;
+    else
+      interrupt_if_wanted(n);
+  }
   check_queue(n);
+}
+
+void VirtioDevice::interrupt_if_wanted(u16 n) {
+  if (queues_[n].should_interrupt()) transport_->queue_interrupt(n);
+}
+
+VirtioDevice::Batch::Batch(VirtioDevice& device, u16 n)
+    : device_(device), n_(n), outermost_(!device.batches_[n]), rings_(device.queues_[n]) {
+  if (outermost_) device.batches_[n] = this;
+}
+
+VirtioDevice::Batch::~Batch() {
+  if (!outermost_) return;
+  device_.batches_[n_] = nullptr;
+  if (!completed_) return;
+  device_.interrupt_if_wanted(n_);
+  device_.check_queue(n_);
 }
 
 void VirtioDevice::fail(u16 n, const char* why) {

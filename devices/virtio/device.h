@@ -48,7 +48,7 @@ class VirtioTransport {
   virtual void defer(u16 queue) = 0;
 };
 
-// Runs `body` on a device from a worker, a timer or a console (devices/device_entry.h).
+// Runs `body` on a device from a worker, a timer or a console: MmioRegion::enter.
 bool enter_device(VirtioTransport& transport, const std::function<void()>& body);
 
 class VirtioDevice {
@@ -117,6 +117,23 @@ class VirtioDevice {
   void commit_config();
   // Returns a chain to the driver and interrupts if it wants that. Nothing happens to a stale chain.
   void complete(u16 n, const Chain& chain, u64 written);
+  // Around several uses of queue `n` in a row: its rings are found once, and the driver hears of everything
+  // that is completed meanwhile by one interrupt at the end. Only the outermost one of a queue counts.
+  class Batch {
+   public:
+    Batch(VirtioDevice& device, u16 n);
+    ~Batch();
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+
+   private:
+    friend VirtioDevice;
+    VirtioDevice& device_;
+    const u16 n_;
+    const bool outermost_;
+    bool completed_ = false;
+    VirtQueue::Batch rings_;
+  };
   // The driver broke a rule on queue `n`: DEVICE_NEEDS_RESET, or for a legacy driver the queue just stops.
   void fail(u16 n, const char* why);
   // Hands at most one queue size of chains to `serve(Chain&&)` -> bool (false: stop, the chain was kept or
@@ -126,11 +143,13 @@ class VirtioDevice {
 
  private:
   void check_queue(u16 n);
+  void interrupt_if_wanted(u16 n);
   bool negotiate();
 
   const VirtioId id_;
   VirtioTransport* transport_ = nullptr;
   std::vector<VirtQueue> queues_;
+  std::vector<Batch*> batches_;  // the outermost one of each queue
   std::vector<u8> config_;
   u64 driver_features_ = 0;
   u32 config_generation_ = 0;
@@ -140,6 +159,7 @@ class VirtioDevice {
 template <class Serve>
 void VirtioDevice::drain(u16 n, Serve serve) {
   VirtQueue& q = queues_[n];
+  Batch batch(*this, n);
   unsigned budget = q.max_size();
   do {
     q.want_notifications(false);

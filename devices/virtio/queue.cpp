@@ -88,21 +88,36 @@ bool VirtQueue::store16(DmaWindow& ring, u64 offset, u16 value) {
   return ring.store(offset, 2, value).is_ok() || fail("ring is not writable");
 }
 
-// The queue's own descriptors, or an indirect table, which is read once and not worth a mapping.
+// The queue's own descriptors, or an indirect table, which is read once and not worth a mapping: some
+// descriptors at a time, since they mostly follow each other.
 struct VirtQueue::Table {
+  static constexpr u32 kSome = 32;
   bool indirect = false;
   u64 address = 0;
   u32 size;
+  u32 first = 0, count = 0;  // what `some` holds
+  std::array<u8, kDescSize * kSome> some;
 };
 
-bool VirtQueue::load_descriptor(const Table& table, u32 index, Descriptor& out) {
-  std::array<u8, kDescSize> raw;
-  auto bytes = std::as_writable_bytes(std::span{raw});
-  const u64 offset = kDescSize * index;
-  MemTxResult result =
-      table.indirect ? dma_->port().read(table.address + offset, bytes) : descriptors_.read(offset, bytes);
+bool VirtQueue::load_descriptor(Table& table, u32 index, Descriptor& out) {
+  std::array<u8, kDescSize> own;
+  const u8* raw = own.data();
+  MemTxResult result;
+  if (!table.indirect) {
+    result = descriptors_.read(kDescSize * index, std::as_writable_bytes(std::span{own}));
+  } else {
+    if (index - table.first >= table.count) {
+      table.first = index;
+      // Not into another page: it may be out of reach, and the chain may not get there.
+      const u64 at = table.address + kDescSize * index, in_page = std::max<u64>((-at & 0xfff) / kDescSize, 1);
+      table.count = u32(std::min<u64>({Table::kSome, table.size - index, in_page}));
+      result =
+          dma_->port().read(at, std::as_writable_bytes(std::span{table.some}.first(kDescSize * table.count)));
+    }
+    raw = &table.some[kDescSize * (index - table.first)];
+  }
   if (!result.is_ok()) return fail("descriptor table is not readable");
-  out = {get64(&raw[0]), get32(&raw[8]), get16(&raw[12]), get16(&raw[14])};
+  out = {get64(raw), get32(raw + 8), get16(raw + 12), get16(raw + 14)};
   return true;
 }
 
@@ -126,7 +141,9 @@ bool VirtQueue::enter_indirect(const Descriptor& via, Table& table) {
   if (via.flags & kDescNext) return fail("indirect descriptor with a next one");
   if (via.length == 0 || via.length % kDescSize) return fail("bad size of an indirect table");
   if (range_wraps(via.address, via.length)) return fail("indirect table wraps around the end of memory");
-  table = {true, via.address, u32(via.length / kDescSize)};
+  table.indirect = true;
+  table.address = via.address;
+  table.size = u32(via.length / kDescSize);
   return true;
 }
 
@@ -145,7 +162,8 @@ bool VirtQueue::add_segment(Chain& chain, const Descriptor& from) {
 // DEVIATION: 2.7.5.3.1 forbids drivers to make a chain longer than the queue size, but widespread drivers do
 // so with indirect tables on small queues; up to kMaxIndirect descriptors are accepted there.
 bool VirtQueue::walk(u16 head, Chain& chain) {
-  Table table{.size = active_size_};
+  Table table;
+  table.size = active_size_;
   u32 index = head, budget = active_size_;
   for (;;) {
     if (index >= table.size) return fail("descriptor index out of range");

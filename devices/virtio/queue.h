@@ -22,6 +22,16 @@ class VirtQueue {
     bool indirect = false, event_index = false;
   };
 
+  // Around several uses of a queue in a row: its rings are found once. As short as a DmaMapping::Pin.
+  class Batch {
+   public:
+    explicit Batch(VirtQueue& queue)
+        : descriptors_(queue.descriptors_), available_(queue.available_), used_(queue.used_) {}
+
+   private:
+    DmaWindow::Hold descriptors_, available_, used_;
+  };
+
   explicit VirtQueue(u16 max_size) : max_size_(max_size), size_(max_size) {}
 
   // What the transport's registers hold. The size takes effect at `enable`.
@@ -75,7 +85,7 @@ class VirtQueue {
   bool load16(DmaWindow& ring, u64 offset, u16& value);
   bool store16(DmaWindow& ring, u64 offset, u16 value);
   struct Table;
-  bool load_descriptor(const Table& table, u32 index, Descriptor& out);
+  bool load_descriptor(Table& table, u32 index, Descriptor& out);
   bool enter_indirect(const Descriptor& via, Table& table);
   bool add_segment(Chain& chain, const Descriptor& from);
   bool walk(u16 head, Chain& chain);

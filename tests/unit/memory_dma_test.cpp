@@ -215,6 +215,48 @@ TEST(DmaWindow, FollowsTheMemoryBehindIt) {
   EXPECT_EQ(mapper.counters().bounced, 0u);
 }
 
+TEST(DmaWindow, AHoldIsATransactionInFlight) {
+  ChainWorld w(1);
+  w.map(0, {0, 0xfff}, 0x4000, Access::ReadWrite, kDevice);
+  DmaMapper mapper(DmaPort(w.top(), kDevice));
+  DmaWindow window(mapper, 0x100, 0x20, Access::ReadWrite);
+  Ticket ticket;
+  {
+    DmaWindow::Hold hold(window);
+    {
+      DmaWindow::Hold inner(window);
+      ASSERT_TRUE(window.store(0, 4, 1).is_ok());
+    }
+    ticket = w.iommu().unmap(w.iommu().index_for(kDevice), {0, 0xfff});
+    EXPECT_FALSE(w.hub.is_complete(ticket));
+    ASSERT_TRUE(window.store(4, 4, 2).is_ok());  // still on its way
+    EXPECT_EQ(w.ram->host()[0x4104], 2);
+  }
+  EXPECT_TRUE(w.hub.is_complete(ticket));
+  EXPECT_FALSE(window.store(8, 4, 3).is_ok());
+  EXPECT_EQ(w.ram->host()[0x4108], 0);
+}
+
+TEST(DmaWindow, WhatAHoldHasStoredIsToldToThoseWhoHaveCodeThere) {
+  ChainWorld w(0);
+  std::vector<std::pair<u64, u64>> told;
+  Publisher<CodeWritten>::Subscription subscription(
+      w.ram->code_written(), [&](const CodeWritten& c) { told.emplace_back(c.offset, c.length); });
+  w.ram->mark_code(4);
+  DmaMapper mapper(DmaPort(w.top(), kDevice));
+  DmaWindow window(mapper, 0x4100, 0x20, Access::ReadWrite);
+  {
+    DmaWindow::Hold hold(window);
+    ASSERT_TRUE(window.store(0x10, 4, 1).is_ok());
+    told.clear();
+    ASSERT_TRUE(window.store(0x4, 2, 1).is_ok());
+    ASSERT_TRUE(window.store(0x8, 4, 1).is_ok());
+  }
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_LE(told[0].first, 0x4104u);
+  EXPECT_GE(told[0].first + told[0].second, 0x410cu);
+}
+
 TEST(DmaWindow, ReportsARefusalOnceForEachAccess) {
   ChainWorld w(1);
   w.map(0, {0, 0xfff}, 0x4000, Access::Read, kDevice);

@@ -173,11 +173,11 @@ TEST(VirtQueue, ChainsHeldAcrossAResetAreForgotten) {
   d.add(0, {{d.memory.allocate(16), 8, true}});
   d.kick(0);
   ASSERT_EQ(echo.held.size(), 1u);
-  Chain stale = echo.held.front();
+  Chain stale = std::move(echo.held.front());
   const u64 old_used = d.rings[0].used;
   d.start(0, 1);
   EXPECT_TRUE(echo.held.empty());
-  echo.held.push_back(stale);
+  echo.held.push_back(std::move(stale));
   echo.release_one();
   EXPECT_EQ(d.memory.get<u16>(old_used + 2), 0);
   EXPECT_EQ(d.used_index(0), 0);

@@ -227,6 +227,7 @@ void VirtioIommu::use(const Answer& answer) {
 }
 
 void VirtioIommu::use(std::vector<Answer>& answers) {
+  Batch batch(*this, kRequestQueue);
   for (const Answer& answer : answers)
     if (!queue(kRequestQueue).is_stale(answer.chain)) use(answer);
 }
