@@ -19,6 +19,19 @@ class BlockBackend {
   virtual std::string name() const = 0;
   virtual BlockStatus read(u64 offset, std::span<u8> out) = 0;
   virtual BlockStatus write(u64 offset, std::span<const u8> bytes) = 0;
+  // One piece after the other.
+  using Pieces = std::span<const std::span<std::byte>>;
+  virtual BlockStatus read_pieces(u64 offset, Pieces pieces) {
+    for (std::span<std::byte> piece : pieces) {
+      BlockStatus status = read(offset, {reinterpret_cast<u8*>(piece.data()), piece.size()});
+      if (status != BlockStatus::Ok) return status;
+      offset += piece.size();
+    }
+    return BlockStatus::Ok;
+  }
+  // The same without waiting for anything, on a second thread. False: it would have to wait, or failed, or
+  // cannot tell; the pieces may have been written in part.
+  virtual bool read_at_hand(u64, Pieces) { return false; }
   // Everything written so far survives a host crash afterwards.
   virtual BlockStatus flush() = 0;
   // The range's contents are no longer needed; what it reads as afterwards is undefined.

@@ -5,9 +5,11 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -19,6 +21,7 @@ namespace {
 
 constexpr u64 kSector = 512;
 constexpr u64 kZeroChunk = 64 * 1024;
+constexpr size_t kVector = 256;  // pieces of one host call
 
 BlockStatus from_errno(int error) {
   switch (error) {
@@ -83,6 +86,17 @@ BlockStatus transfer_all(size_t size, size_t& done, Transfer transfer) {
   return BlockStatus::Ok;
 }
 
+// False: an error, the end of the file, or, with RWF_NOWAIT, bytes that are not in the host's page cache.
+bool read_whole(int fd, u64 offset, BlockBackend::Pieces pieces, int flags) {
+  std::array<iovec, kVector> vector;
+  size_t size = 0;
+  for (size_t i = 0; i < pieces.size(); i++) {
+    vector[i] = {pieces[i].data(), pieces[i].size()};
+    size += pieces[i].size();
+  }
+  return ::preadv2(fd, vector.data(), int(pieces.size()), off_t(offset), flags) == ssize_t(size);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<RawFile>> RawFile::open(const std::string& path, Mode mode, Locking locking) {
@@ -113,6 +127,20 @@ BlockStatus RawFile::read(u64 offset, std::span<u8> out) {
   // Behind the end: the padding of the last sector, or a file that somebody has shortened meanwhile.
   std::fill(out.begin() + long(done), out.end(), u8{0});
   return BlockStatus::Ok;
+}
+
+BlockStatus RawFile::read_pieces(u64 offset, Pieces pieces) {
+  while (!pieces.empty()) {
+    const Pieces some = pieces.first(std::min(pieces.size(), kVector));
+    if (!read_whole(fd_, offset, some, 0)) return BlockBackend::read_pieces(offset, pieces);
+    for (std::span<std::byte> piece : some) offset += piece.size();
+    pieces = pieces.subspan(some.size());
+  }
+  return BlockStatus::Ok;
+}
+
+bool RawFile::read_at_hand(u64 offset, Pieces pieces) {
+  return pieces.size() <= kVector && read_whole(fd_, offset, pieces, RWF_NOWAIT);
 }
 
 BlockStatus RawFile::write(u64 offset, std::span<const u8> bytes) {

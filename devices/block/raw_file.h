@@ -24,6 +24,8 @@ class RawFile final : public BlockBackend {
   bool read_only() const override { return mode_ == Mode::ReadOnly; }
   std::string name() const override { return path_; }
   BlockStatus read(u64 offset, std::span<u8> out) override;
+  BlockStatus read_pieces(u64 offset, Pieces pieces) override;
+  bool read_at_hand(u64 offset, Pieces pieces) override;
   BlockStatus write(u64 offset, std::span<const u8> bytes) override;
   BlockStatus flush() override;
   BlockStatus discard(u64 offset, u64 length) override;

@@ -1,6 +1,7 @@
 // devices/virtio/blk.h: virtio block device. VIRTIO 1.3, 5.2.
-// Disk work is done by one worker thread, so that a notification does not wait for the host; or, for
-// deterministic runs, inside the notification. Guest memory is only touched under the transport's lock and
+// Disk work is done by one worker thread, so that a notification does not wait for the host; a short read of
+// what the host has in its page cache is done inside the notification, and for deterministic runs everything
+// is. Guest memory is only touched under the transport's lock and
 // only for requests of the present life of the queue: a reset never waits for the disk. Not modelled:
 // lifetime, secure erase, zoned; the legacy SCSI and barrier commands.
 #pragma once
@@ -66,6 +67,7 @@ class VirtioBlk final : public VirtioDevice {
   void update_write_through();
   bool parse(u16 n, Chain&& chain, Request& out);
   void submit(Request&& request);
+  bool read_at_hand(Request& request, u64& budget);
   void work();
   void serve(Request& request);
   Step transfer(Request& request, Outcome& out);

@@ -69,6 +69,49 @@ TEST(RawFile, ReadsAndWritesTheFile) {
   EXPECT_EQ(file.contents(), expected);
 }
 
+TEST(RawFile, ReadsIntoPieces) {
+  const Bytes bytes = pattern(1 << 20);
+  TemporaryFile file{bytes};
+  auto disk = RawFile::open(file.path, Mode::ReadOnly);
+  ASSERT_TRUE(disk);
+  for (bool at_hand : {false, true}) {
+    // Of different sizes, and more than one host call takes.
+    Bytes out(400'000);
+    std::vector<std::span<std::byte>> pieces;
+    for (size_t at = 0, n = 1; at < out.size(); n = n * 5 % 2003 + 1) {
+      const size_t size = std::min(n, out.size() - at);
+      pieces.push_back({reinterpret_cast<std::byte*>(&out[at]), size});
+      at += size;
+    }
+    ASSERT_GT(pieces.size(), 256u);
+    if (at_hand) {
+      EXPECT_FALSE((*disk)->read_at_hand(512, pieces));  // too many
+      pieces.resize(200);
+      // A file system may not be able to tell.
+      if (!(*disk)->read_at_hand(512, pieces)) break;
+    } else {
+      EXPECT_EQ((*disk)->read_pieces(512, pieces), BlockStatus::Ok);
+    }
+    size_t size = 0;
+    for (auto piece : pieces) size += piece.size();
+    EXPECT_EQ(Bytes(out.begin(), out.begin() + long(size)),
+              Bytes(bytes.begin() + 512, bytes.begin() + 512 + long(size)));
+  }
+}
+
+TEST(RawFile, PiecesBehindAnOddTailReadAsZeroes) {
+  TemporaryFile file{Bytes(1000, 7)};
+  auto disk = RawFile::open(file.path, Mode::ReadOnly);
+  ASSERT_TRUE(disk);
+  Bytes out(512, 1);
+  auto* raw = reinterpret_cast<std::byte*>(out.data());
+  const std::span<std::byte> pieces[] = {{raw, 100}, {raw + 100, 412}};
+  EXPECT_EQ((*disk)->read_pieces(512, pieces), BlockStatus::Ok);
+  EXPECT_EQ(out[487], 7);
+  EXPECT_EQ(out[488], 0);
+  EXPECT_EQ(out[511], 0);
+}
+
 TEST(RawFile, ReadOnlyNeverChangesTheFile) {
   TemporaryFile file{pattern(4096)};
   auto disk = RawFile::open(file.path, Mode::ReadOnly);

@@ -22,6 +22,8 @@ struct DiskState {
   int flushes = 0, writes = 0, discards = 0, zeroes = 0;
   bool read_only = false;
   BlockStatus fail = BlockStatus::Ok;
+  bool at_hand = false;
+  std::atomic<int> reads{0}, reads_at_hand{0};
   std::atomic<bool> block{false};
   std::atomic<int> blocked{0};
 };
@@ -33,10 +35,20 @@ class FakeDisk final : public BlockBackend {
   std::string name() const override { return "fake"; }
   BlockStatus read(u64 offset, std::span<u8> out) override {
     wait();
+    s_.reads++;
     std::lock_guard lock{s_.mutex};
     if (s_.fail != BlockStatus::Ok) return s_.fail;
     std::memcpy(out.data(), &s_.bytes[offset], out.size());
     return BlockStatus::Ok;
+  }
+  bool read_at_hand(u64 offset, Pieces pieces) override {
+    if (!s_.at_hand) return false;
+    s_.reads_at_hand++;
+    for (std::span<std::byte> piece : pieces) {
+      std::memcpy(piece.data(), &s_.bytes[offset], piece.size());
+      offset += piece.size();
+    }
+    return true;
   }
   BlockStatus write(u64 offset, std::span<const u8> bytes) override {
     wait();
@@ -114,6 +126,60 @@ class VirtioBlkRequests : public testing::TestWithParam<bool> {
   Driver d;
 };
 INSTANTIATE_TEST_SUITE_P(SynchronousAndWorker, VirtioBlkRequests, testing::Bool());
+
+// A notification takes up to 128 KiB from the host's page cache, and leaves the rest to the worker.
+TEST(VirtioBlk, ShortReadsOfWhatIsAtHandAreDoneInsideTheNotification) {
+  DiskState disk{4096};
+  disk.at_hand = true;
+  Driver d;
+  d.plug<VirtioBlk>(std::make_unique<FakeDisk>(disk));
+  d.start(0, 1);
+  const u64 header = d.memory.allocate(16), data = d.memory.allocate(1 << 20), status = d.memory.allocate(8);
+  auto read = [&](u32 sector, u32 bytes) {
+    d.memory.put<u32>(header, In);
+    d.memory.put<u64>(header + 8, sector);
+    d.memory.put<u8>(status, 0xff);
+    d.add(
+        0,
+        {{header, 16, false}, {data, bytes / 2, true}, {data + 0x80000, bytes / 2, true}, {status, 1, true}});
+    d.kick(0);
+  };
+  read(3, 4096);
+  auto used = d.next_used(0);
+  ASSERT_TRUE(used);
+  EXPECT_EQ(used->length, 4097u);
+  EXPECT_EQ(d.memory.get<u8>(status), kOk);
+  EXPECT_EQ(d.memory.get_bytes(data, 2048), Bytes(disk.bytes.begin() + 1536, disk.bytes.begin() + 3584));
+  EXPECT_EQ(d.memory.get_bytes(data + 0x80000, 2048),
+            Bytes(disk.bytes.begin() + 3584, disk.bytes.begin() + 5632));
+  EXPECT_TRUE(d.line());
+  EXPECT_EQ(disk.reads_at_hand, 1);
+  EXPECT_EQ(disk.reads, 0);
+
+  read(0, 256 * 1024);
+  ASSERT_TRUE(d.wait_used(0));
+  EXPECT_EQ(disk.reads_at_hand, 1);
+  disk.at_hand = false;
+  read(0, 512);
+  ASSERT_TRUE(d.wait_used(0));
+  EXPECT_EQ(disk.reads, 4);  // two pieces each
+}
+
+TEST(VirtioBlk, RequestsOfOneNotificationAreToldByOneInterrupt) {
+  DiskState disk{4096};
+  disk.at_hand = true;
+  Driver d;
+  d.plug<VirtioBlk>(std::make_unique<FakeDisk>(disk));
+  d.start(0, 1);
+  const u64 header = d.memory.allocate(16), data = d.memory.allocate(4096), status = d.memory.allocate(8);
+  d.memory.put<u32>(header, In);
+  d.memory.put<u64>(header + 8, 0);
+  for (int i = 0; i < 3; i++) d.add(0, {{header, 16, false}, {data, 512, true}, {status, 1, true}});
+  const u64 before = d.interrupts();
+  d.kick(0);
+  EXPECT_EQ(d.interrupts() - before, 1u);
+  for (int i = 0; i < 3; i++) EXPECT_TRUE(d.next_used(0));
+}
 
 TEST_P(VirtioBlkRequests, DescribesItself) {
   plug({.serial = "S",

@@ -91,7 +91,7 @@ class Driver {
 
   explicit Driver(bool legacy = false)
       : legacy_(legacy),
-        slot_(memory.port(), IrqLine{[this](bool level) { line_ = level; }}, clock,
+        slot_(memory.port(), IrqLine{[this](bool level) { line_ = level, interrupts_ += level; }}, clock,
               {.force_legacy = legacy}) {}
 
   GuestMemory memory;
@@ -106,6 +106,7 @@ class Driver {
   }
   VirtioMmio& slot() { return slot_; }
   bool line() const { return line_; }
+  u64 interrupts() const { return interrupts_; }
   bool legacy() const { return legacy_; }
 
   u32 read(u64 offset, unsigned size = 4) {
@@ -240,6 +241,7 @@ class Driver {
   static MemTxAttrs attrs() { return MemTxAttrs::pe(0, PaSpace::NonSecure, true); }
   const bool legacy_;
   std::atomic<bool> line_{false};
+  std::atomic<u64> interrupts_{0};
   VirtioMmio slot_;
   MmioRegion registers_{"slot", VirtioMmio::kRegionSize, slot_, &slot_.lock()};
 };
