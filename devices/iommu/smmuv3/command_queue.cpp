@@ -160,14 +160,14 @@ Smmuv3::Step Smmuv3::synchronise(const Command& command, Driver driver, u32 sess
     }
     ticket = *sync_;
   }
-  if (driver == Driver::Store) {
+  if (driver == Driver::Store && !hub().is_complete(ticket)) {
     hub().complete(ticket, [this, command, session, budget] {
       finish_sync(session, command);
       continue_queue(Driver::Store, session, budget - 1);
     });
     return Step::Stop;
   }
-  if (!hub().is_complete(ticket)) {
+  if (driver == Driver::Timer && !hub().is_complete(ticket)) {
     auto held = lock();
     if (session == session_) park();
     return Step::Stop;

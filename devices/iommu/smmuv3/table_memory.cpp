@@ -33,12 +33,26 @@ bool is_memory(const Translation& t, Access access) {
 
 }  // namespace
 
+bool TableMemory::read_near(u64 address, std::span<u64> words) const {
+  if (!near_.contains(address) || near_.last - address < words.size() * 8 - 1) return false;
+  const u8* host = near_host_ + (address - near_.first);
+  if (!is_aligned(reinterpret_cast<uintptr_t>(host), 8)) return false;
+  for (size_t i = 0; i < words.size(); i++)
+    words[i] = word_at(const_cast<u8*>(host) + i * 8).load(std::memory_order_acquire);
+  return true;
+}
+
 bool TableMemory::read(u64 address, std::span<u64> words, bool walk) const {
   if (steps_) steps_->push_back({{}, address, std::vector<u64>(words.size()), true});
+  if (!steps_ && read_near(address, words)) return true;
   if (t_nesting >= kMaxNesting) return false;
   Nested nested;
   for (size_t done = 0; done < words.size();) {
     Translation t = find(port_, address + done * 8, words.size() - done, Access::Read, walk, intent_);
+    if (t.is_ok() && t.target == Translation::Target::Ram && t.hops.empty()) {
+      near_ = t.block;
+      near_host_ = t.host - (address + done * 8 - near_.first);
+    }
     size_t n = size_t(t.length / 8);
     if (!t.is_ok() || n == 0) return false;
     if (t.target == Translation::Target::RazWi) {

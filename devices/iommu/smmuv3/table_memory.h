@@ -27,7 +27,8 @@ class TableMemory {
   TableMemory(const DmaPort& port, Intent intent, std::vector<FetchStep>* steps = nullptr)
       : port_(port), intent_(intent), steps_(steps) {}
 
-  // `address` is 8-byte aligned. False: external abort. The caller holds an EpochDomain::Guard.
+  // `address` is 8-byte aligned. False: external abort. The caller holds an EpochDomain::Guard, the same one
+  // for all calls.
   bool read(u64 address, std::span<u64> words, bool walk) const;
   bool write(u64 address, std::span<const u64> words) const;
   bool traced() const { return steps_; }
@@ -35,8 +36,13 @@ class TableMemory {
   void label(std::string what) const { steps_->back().what = std::move(what); }
 
  private:
+  bool read_near(u64 address, std::span<u64> words) const;
+
   const DmaPort& port_;
   const Intent intent_;
+  // RAM that needs no gate to be passed, around the last read: the other tables are there as well, mostly.
+  mutable InclusiveRange near_{1, 0};
+  mutable const u8* near_host_ = nullptr;  // of near_.first
   std::vector<FetchStep>* const steps_;
 };
 
