@@ -2,6 +2,7 @@
 #include "demo/smmu.h"
 
 enum {
+  kIdr0 = 0x00,
   kCr0 = 0x20,
   kCr0Ack = 0x24,
   kCr1 = 0x28,
@@ -68,6 +69,17 @@ bool smmu_start(u64 registers, u32 stream, address_space tables) {
   write32(base + kEventqCons, 0);
   return enable(kCmdqEn) && command(kCmdCfgiAll, 31) && command(kCmdTlbiNsnhAll, 0) && command(kCmdSync, 0) &&
          enable(kCmdqEn | kEventqEn) && enable(kCmdqEn | kEventqEn | kSmmuEn);
+}
+
+bool smmu_nest(u32 stream, const u64* root) {
+  if ((read32(base + kIdr0) & 3) != 3) return false;
+  // VMID 1, S2T0SZ 25, S2SL0 1, write-back inner shareable walks, S2PS 44 bits, S2AA64, S2R.
+  stream_table[stream][2] =
+      1 | 25ull << 32 | 1ull << 38 | 5ull << 40 | 3ull << 44 | 4ull << 48 | 1ull << 51 | 1ull << 58;
+  stream_table[stream][3] = (u64)root;
+  stream_table[stream][0] |= 7 << 1;
+  dsb_ish();
+  return command(kCmdCfgiAll, 31) && command(kCmdTlbiNsnhAll, 0) && command(kCmdSync, 0);
 }
 
 void smmu_invalidate(u64 address) {
