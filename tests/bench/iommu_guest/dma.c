@@ -1,7 +1,7 @@
-// Bare metal, for tests/bench/iommu: a disk (virtio-blk, VIRTIO 1.3, 5.2) that writes what it reads to pages at
-// random, of 100,000 that are mapped for it. What is read is little and in the host's page cache, so that most
-// of the time goes to DMA. The ways: no IOMMU, an SMMUv3 (nested where it has both stages, else stage 1), or a
-// virtio-iommu. Prints what tests/bench/compare understands.
+// Bare metal, for tests/bench/iommu: a disk (virtio-blk, VIRTIO 1.3, 5.2) that writes what it reads to pages
+// at random, of 100,000 that are mapped for it. What is read is little and in the host's page cache, so that
+// most of the time goes to DMA. The ways: no IOMMU, an SMMUv3 (nested where it has both stages, else stage
+// 1), or a virtio-iommu. Prints what tests/bench/compare understands.
 #include "demo/smmu.h"
 #include "lib/arm.h"
 #include "lib/console.h"

@@ -50,7 +50,7 @@ static void submit(u32 bytes) {
 }
 
 bool viommu_start(void) {
-  ring.available.flags = 1;                                                 // no interrupt
+  ring.available.flags = 1;                                                // no interrupt
   if (!virtio_start(&device, kIommuDevice, kBar, &ring, 7)) return false;  // INPUT_, DOMAIN_RANGE, MAP_UNMAP
   u8* r = begin(kAttach);
   put32(r + 8, kEndpoint), put32(r + 12, 0), put32(r + 16, 0);

@@ -29,8 +29,8 @@ struct virtio {
   u64 notify, isr;
 };
 
-// Finds the function, puts its BAR at `bar`, and starts queue 0 on `ring` with the low feature bits `features`
-// where they are offered. False: there is none, or it does not start.
+// Finds the function, puts its BAR at `bar`, and starts queue 0 on `ring` with the low feature bits
+// `features` where they are offered. False: there is none, or it does not start.
 bool virtio_start(struct virtio* v, u16 device, u64 bar, struct ring* ring, u32 features);
 // Makes `count` chains available, whose heads are in available.ring already.
 void virtio_submit(struct virtio* v, u16 count);
