@@ -16,6 +16,8 @@ namespace {
 thread_local Participant* t_running = nullptr;    // innermost of those that this thread runs
 thread_local CompletionScope* t_scope = nullptr;  // the outermost one
 
+constexpr size_t kManyRetired = 64;  // objects that wait for a safe point
+
 }  // namespace
 
 // --- InvalidationHolder
@@ -230,25 +232,30 @@ void InvalidationHub::acknowledged() {
 
 void InvalidationHub::wait(Ticket ticket) {
   waited_.fetch_add(1, std::memory_order_relaxed);
-  if (is_complete(ticket)) return;
-  // We use no translation while we wait: two PEs that wait for each other both go on.
-  for (Participant* p = t_running; p; p = p->outer_) {
-    p->active_.store(false, std::memory_order_seq_cst);
-    p->made_progress();
+  if (!is_complete(ticket)) {
+    // We use no translation while we wait: two PEs that wait for each other both go on.
+    for (Participant* p = t_running; p; p = p->outer_) {
+      p->active_.store(false, std::memory_order_seq_cst);
+      p->made_progress();
+    }
+    waiters_.fetch_add(1, std::memory_order_seq_cst);
+    for (;;) {
+      u32 progress = progress_.load(std::memory_order_seq_cst);
+      if (holders_done(ticket.sequence)) break;
+      slept_.fetch_add(1, std::memory_order_relaxed);
+      progress_.wait(progress, std::memory_order_seq_cst);
+    }
+    waiters_.fetch_sub(1, std::memory_order_seq_cst);
+    epochs_.wait_for_guards(ticket.epoch);
+    for (Participant* p = t_running; p; p = p->outer_) {
+      p->active_.store(true, std::memory_order_seq_cst);
+      p->drain();
+    }
   }
-  waiters_.fetch_add(1, std::memory_order_seq_cst);
-  for (;;) {
-    u32 progress = progress_.load(std::memory_order_seq_cst);
-    if (holders_done(ticket.sequence)) break;
-    slept_.fetch_add(1, std::memory_order_relaxed);
-    progress_.wait(progress, std::memory_order_seq_cst);
-  }
-  waiters_.fetch_sub(1, std::memory_order_seq_cst);
-  epochs_.wait_for_guards(ticket.epoch);
-  for (Participant* p = t_running; p; p = p->outer_) {
-    p->active_.store(true, std::memory_order_seq_cst);
-    p->drain();
-  }
+  // What has been replaced is freed at safe points. A PE that changes the memory map in a loop comes to none
+  // by itself, because it has drained its mail here: it is sent to one, so that it cannot make the host grow.
+  if (epochs_.retired() < kManyRetired) return;
+  for (Participant* p = t_running; p; p = p->outer_) p->signal();
 }
 
 void InvalidationHub::complete(Ticket ticket, std::function<void()> then) {

@@ -237,6 +237,39 @@ TEST(Hub, MemoryMapChangesUnderReadersNeverShowAFreedView) {
   EXPECT_EQ(hub.epochs().retired(), 0u);
 }
 
+// As a PE whose code moves a BAR in a loop: it looks at its attention word between two stores, and comes to a
+// safe point only when that says so. The wait of each store has drained its mail.
+TEST(Hub, APeThatChangesTheMemoryMapInALoopIsSentToSafePoints) {
+  InvalidationHub hub;
+  Topology topology(hub);
+  auto root = std::make_shared<Container>("root", kWholeSpace);
+  AddressSpace space(topology, "s", root);
+  auto region = std::make_shared<RamRegion>("ram", test::make_ram(kPage));
+  EpochDomain::Thread epoch(hub.epochs());
+  Participant pe(hub, Kind::Pe, "pe", [](const Invalidation&) {});
+  std::atomic<u32> attention{0};
+  pe.set_attention(&attention);
+  Participant::Running running(pe);
+  size_t most = 0, safe_points = 0;
+  for (int i = 0; i < 2000; i++) {
+    {
+      CompletionScope store;
+      Topology::Transaction t(topology);
+      if (i % 2)
+        t.remove(*root, *region);
+      else
+        t.add(*root, 0x1000, region);
+    }
+    most = std::max(most, hub.epochs().retired());
+    if (!(attention & Participant::kAttentionMail)) continue;
+    safe_points++;
+    epoch.safe_point();
+    pe.drain();
+  }
+  EXPECT_LT(most, 200u);
+  EXPECT_LT(safe_points, 500u);
+}
+
 TEST(Hub, ADeviceDefersItsWaitUntilItsLockIsFree) {
   ChainWorld w(1);
   test::TestDevice registers;
