@@ -14,8 +14,7 @@ void STP(Emitter& e, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
   Address a = indexed(e, I, Rn, sign_extend(imm7, 7) << Log2);
   MemOp op{.log2_size = Log2};
   Value first = e.X(Log2 == 3, Rt), second = e.X(Log2 == 3, Rt2);
-  store(e, a.access, first, op);
-  store(e, displaced(e, a.access, op.size()), second, op);
+  store_pair(e, a.access, {first, second}, op);
   write_back(e, I, Rn, a);
 }
 
@@ -24,10 +23,9 @@ void LDP(Emitter& e, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
   Address a = indexed(e, I, Rn, sign_extend(imm7, 7) << Log2);
   MemOp op{.log2_size = Log2, .sign_extend = Signed};
   Type type = Log2 == 3 || Signed ? Type::I64 : Type::I32;
-  Value first = load(e, type, a.access, op);
-  Value second = load(e, type, displaced(e, a.access, op.size()), op);
-  e.X(Rt, first);
-  e.X(Rt2, second);
+  Pair v = load_pair(e, type, a.access, op);
+  e.X(Rt, v.first);
+  e.X(Rt2, v.second);
   write_back(e, I, Rn, a, Rn.n != 31 && (Rn.n == Rt.n || Rn.n == Rt2.n));
 }
 

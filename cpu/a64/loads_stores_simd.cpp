@@ -43,8 +43,8 @@ template <unsigned Log2, Index I>
 void STP(Emitter& e, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
   Address a = indexed(e, I, Rn, sign_extend(imm7, 7) << Log2);
   MemOp op{.log2_size = Log2};
-  store_vector(e, a.access, e.V(Rt), op, Log2);
-  store_vector(e, displaced(e, a.access, op.size()), e.V(Rt2), op, Log2);
+  Value first = e.V(Rt), second = e.V(Rt2);
+  store_vector_pair(e, a.access, {first, second}, op, Log2);
   write_back(e, I, Rn, a);
 }
 // CONSTRAINED UNPREDICTABLE: the same register twice gives the second value.
@@ -52,10 +52,9 @@ template <unsigned Log2, Index I>
 void LDP(Emitter& e, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
   Address a = indexed(e, I, Rn, sign_extend(imm7, 7) << Log2);
   MemOp op{.log2_size = Log2};
-  Value first = load_vector(e, a.access, op, Log2);
-  Value second = load_vector(e, displaced(e, a.access, op.size()), op, Log2);
-  e.V(Rt, first);
-  e.V(Rt2, second);
+  Pair v = load_vector_pair(e, a.access, op, Log2);
+  e.V(Rt, v.first);
+  e.V(Rt2, v.second);
   write_back(e, I, Rn, a);
 }
 

@@ -93,9 +93,9 @@ Vectors interleave(Emitter& e, const Vectors& v, unsigned selem, Shape s) {
 // matters; then, element by element.
 bool by_element(const Emitter& e, Shape s) { return e.mode.get<Mode::AlignCheck>() && s.esize > 0; }
 
+MemOp whole_op(Shape s) { return {.log2_size = u8(s.bytes == 16 ? 4 : 3), .any_alignment = true}; }
 Value load_whole(Emitter& e, Value address, Shape s) {
-  MemOp op{.log2_size = u8(s.bytes == 16 ? 4 : 3), .any_alignment = true};
-  if (!by_element(e, s)) return load_vector(e, address, op, s.esize);
+  if (!by_element(e, s)) return load_vector(e, address, whole_op(s), s.esize);
   Value r = vconst(e, 0);
   for (unsigned i = 0; i < s.bytes >> s.esize; i++) {
     Value element = load(e, Type::I64, displaced(e, address, u64{i} << s.esize), {.log2_size = u8(s.esize)});
@@ -104,11 +104,38 @@ Value load_whole(Emitter& e, Value address, Shape s) {
   return r;
 }
 void store_whole(Emitter& e, Value address, Value v, Shape s) {
-  MemOp op{.log2_size = u8(s.bytes == 16 ? 4 : 3), .any_alignment = true};
-  if (!by_element(e, s)) return store_vector(e, address, v, op, s.esize);
+  if (!by_element(e, s)) return store_vector(e, address, v, whole_op(s), s.esize);
   for (unsigned i = 0; i < s.bytes >> s.esize; i++) {
     Value element = e.ir.emit(Op::VLane, Type::I64, {v}, i, u8(s.esize));
     store(e, displaced(e, address, u64{i} << s.esize), element, {.log2_size = u8(s.esize)});
+  }
+}
+
+// Several of them, in pairs.
+template <unsigned Registers>
+Vectors load_all(Emitter& e, Value base, Shape s) {
+  Vectors m;
+  for (unsigned k = 0; k < Registers;) {
+    Value address = displaced(e, base, k * s.bytes);
+    if (by_element(e, s) || k + 1 == Registers) {
+      m[k++] = load_whole(e, address, s);
+    } else {
+      Pair p = load_vector_pair(e, address, whole_op(s), s.esize);
+      m[k++] = p.first, m[k++] = p.second;
+    }
+  }
+  return m;
+}
+template <unsigned Registers>
+void store_all(Emitter& e, Value base, const Vectors& m, Shape s) {
+  for (unsigned k = 0; k < Registers;) {
+    Value address = displaced(e, base, k * s.bytes);
+    if (by_element(e, s) || k + 1 == Registers) {
+      store_whole(e, address, m[k++], s);
+    } else {
+      store_vector_pair(e, address, {m[k], m[k + 1]}, whole_op(s), s.esize);
+      k += 2;
+    }
   }
 }
 
@@ -124,8 +151,7 @@ bool load_multiple(Emitter& e, bool Q, u32 size, Reg Rn, Reg Rt, Value& base) {
   if (size == 3 && !Q && Selem != 1) return e.unallocated(), false;
   Shape s{size, Q ? 16u : 8u};
   base = base_address(e, Rn);
-  Vectors m;
-  for (unsigned k = 0; k < Registers; k++) m[k] = load_whole(e, displaced(e, base, k * s.bytes), s);
+  Vectors m = load_all<Registers>(e, base, s);
   Vectors v = deinterleave(e, m, Selem, s);
   for (unsigned k = 0; k < Registers; k++) e.V(register_at(Rt, k), v[k]);
   return true;
@@ -138,7 +164,7 @@ bool store_multiple(Emitter& e, bool Q, u32 size, Reg Rn, Reg Rt, Value& base) {
   Vectors v;
   for (unsigned k = 0; k < Registers; k++) v[k] = e.V(register_at(Rt, k));
   Vectors m = interleave(e, v, Selem, s);
-  for (unsigned k = 0; k < Registers; k++) store_whole(e, displaced(e, base, k * s.bytes), m[k], s);
+  store_all<Registers>(e, base, m, s);
   return true;
 }
 

@@ -43,28 +43,81 @@ Value in_memory_order(Emitter& e, Value v, unsigned log2_size) {
   return big_endian(e) && log2_size ? reversed(e, v, log2_size) : v;
 }
 
-Value load(Emitter& e, Type type, Value address, MemOp op) {
+namespace {
+
+// The value of a load whose op was `op`.
+Value from_memory(Emitter& e, Value v, MemOp op) {
+  if (!big_endian(e) || op.log2_size == 0) return v;
+  v = reversed(e, v, op.log2_size);
+  return op.sign_extend ? extended(e, v, op.log2_size) : v;
+}
+// The op that loads it: a value that is reversed is extended afterwards.
+MemOp load_op(const Emitter& e, MemOp op) {
   op = with_alignment(e, op);
-  if (!big_endian(e) || op.log2_size == 0) return e.ir.load(type, address, op);
-  bool sign_extend = std::exchange(op.sign_extend, false);
-  Value v = reversed(e, e.ir.load(type, address, op), op.log2_size);
-  return sign_extend ? extended(e, v, op.log2_size) : v;
+  if (big_endian(e) && op.log2_size) op.sign_extend = false;
+  return op;
 }
-
-void store(Emitter& e, Value address, Value v, MemOp op) {
-  if (big_endian(e) && op.log2_size) v = reversed(e, v, op.log2_size);
-  e.ir.store(address, v, with_alignment(e, op));
+Value to_memory(Emitter& e, Value v, unsigned log2_size) {
+  return big_endian(e) && log2_size ? reversed(e, v, log2_size) : v;
 }
-
-Value load_vector(Emitter& e, Value address, MemOp op, unsigned element_log2) {
-  Value v = e.ir.load_vec(address, with_alignment(e, op));
+Value lanes_reversed(Emitter& e, Value v, unsigned element_log2) {
   if (!big_endian(e) || element_log2 == 0) return v;
   return e.ir.emit(Op::VReverse, Type::V128, {v}, element_log2);
 }
 
+// Of the two accesses of a pair.
+MemOp first_of(MemOp op) { return op.with_next = true, op; }
+MemOp second_of(MemOp op) { return op.behind = true, op; }
+
+}  // namespace
+
+Value load(Emitter& e, Type type, Value address, MemOp op) {
+  return from_memory(e, e.ir.load(type, address, load_op(e, op)), op);
+}
+
+void store(Emitter& e, Value address, Value v, MemOp op) {
+  v = to_memory(e, v, op.log2_size);
+  e.ir.store(address, v, with_alignment(e, op));
+}
+
+Pair load_pair(Emitter& e, Type type, Value address, MemOp op) {
+  MemOp access = load_op(e, op);
+  Value first = e.ir.load(type, address, first_of(access));
+  Value second = e.ir.load(type, address, second_of(access));
+  first = from_memory(e, first, op);
+  return {first, from_memory(e, second, op)};
+}
+
+void store_pair(Emitter& e, Value address, Pair values, MemOp op) {
+  values.first = to_memory(e, values.first, op.log2_size);
+  values.second = to_memory(e, values.second, op.log2_size);
+  op = with_alignment(e, op);
+  e.ir.store(address, values.first, first_of(op));
+  e.ir.store(address, values.second, second_of(op));
+}
+
+Value load_vector(Emitter& e, Value address, MemOp op, unsigned element_log2) {
+  return lanes_reversed(e, e.ir.load_vec(address, with_alignment(e, op)), element_log2);
+}
+
 void store_vector(Emitter& e, Value address, Value v, MemOp op, unsigned element_log2) {
-  if (big_endian(e) && element_log2) v = e.ir.emit(Op::VReverse, Type::V128, {v}, element_log2);
+  v = lanes_reversed(e, v, element_log2);
   e.ir.store_vec(address, v, with_alignment(e, op));
+}
+
+Pair load_vector_pair(Emitter& e, Value address, MemOp op, unsigned element_log2) {
+  op = with_alignment(e, op);
+  Value first = e.ir.load_vec(address, first_of(op)), second = e.ir.load_vec(address, second_of(op));
+  first = lanes_reversed(e, first, element_log2);
+  return {first, lanes_reversed(e, second, element_log2)};
+}
+
+void store_vector_pair(Emitter& e, Value address, Pair values, MemOp op, unsigned element_log2) {
+  values.first = lanes_reversed(e, values.first, element_log2);
+  values.second = lanes_reversed(e, values.second, element_log2);
+  op = with_alignment(e, op);
+  e.ir.store_vec(address, values.first, first_of(op));
+  e.ir.store_vec(address, values.second, second_of(op));
 }
 
 void load_or_store(Emitter& e, Kind kind, Reg Rt, Value address, MemOp op) {

@@ -19,6 +19,15 @@ void store(Emitter& e, Value address, Value v, MemOp op);
 Value load_vector(Emitter& e, Value address, MemOp op, unsigned element_log2);
 void store_vector(Emitter& e, Value address, Value v, MemOp op, unsigned element_log2);
 
+// Two neighbouring accesses of op.size() bytes, each a single-copy atomic one of its own.
+struct Pair {
+  Value first, second;
+};
+Pair load_pair(Emitter& e, Type type, Value address, MemOp op);
+void store_pair(Emitter& e, Value address, Pair values, MemOp op);
+Pair load_vector_pair(Emitter& e, Value address, MemOp op, unsigned element_log2);
+void store_vector_pair(Emitter& e, Value address, Pair values, MemOp op, unsigned element_log2);
+
 // An i64 value of 1 << log2_size bytes as a little-endian access moves it, and back: for helpers that access
 // memory.
 Value in_memory_order(Emitter& e, Value v, unsigned log2_size);

@@ -102,7 +102,7 @@ class Execution {
   bool load(const Inst& i, Vec& out) {
     set_pc(i);
     ir::MemOp op = ir::MemOp::unpack(i.imm);
-    if (!read_guest(state_, arg(i, 0).lo, op, out)) return stay(i);
+    if (!read_guest(state_, op.address(arg(i, 0).lo), op, out)) return stay(i);
     if (i.op == Op::Load && op.sign_extend)
       out = {ir::truncate_to(i.type, sign_extend(out.lo, op.size() * 8)), 0};
     return true;
@@ -111,7 +111,7 @@ class Execution {
   bool store(const Inst& i) {
     set_pc(i);
     ir::MemOp op = ir::MemOp::unpack(i.imm);
-    if (!write_guest(state_, arg(i, 0).lo, op, arg(i, 1))) return stay(i);
+    if (!write_guest(state_, op.address(arg(i, 0).lo), op, arg(i, 1))) return stay(i);
     if (op.release) std::atomic_thread_fence(std::memory_order_seq_cst);
     return true;
   }

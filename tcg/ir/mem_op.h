@@ -15,16 +15,23 @@ struct MemOp {
   bool as_write = false;
   // No alignment is required, whatever SCTLR.A says: several elements in one access (LD1, ST1, ...).
   bool any_alignment = false;
+  // Two accesses of one instruction to neighbouring bytes, as two ops that follow each other and have the
+  // same address operand: the first says with_next, the second is behind it, at address + size().
+  bool with_next = false;
+  bool behind = false;
 
   constexpr unsigned size() const { return 1u << log2_size; }
   constexpr u64 pack() const {
     return log2_size | u64(sign_extend) << 3 | u64(unprivileged) << 4 | u64(aligned) << 5 |
-           u64(acquire) << 6 | u64(release) << 7 | u64(as_write) << 8 | u64(any_alignment) << 9;
+           u64(acquire) << 6 | u64(release) << 7 | u64(as_write) << 8 | u64(any_alignment) << 9 |
+           u64(with_next) << 10 | u64(behind) << 11;
   }
   static constexpr MemOp unpack(u64 v) {
-    return {u8(v & 7),        bool(v >> 3 & 1), bool(v >> 4 & 1), bool(v >> 5 & 1),
-            bool(v >> 6 & 1), bool(v >> 7 & 1), bool(v >> 8 & 1), bool(v >> 9 & 1)};
+    return {u8(v & 7),        bool(v >> 3 & 1), bool(v >> 4 & 1), bool(v >> 5 & 1),  bool(v >> 6 & 1),
+            bool(v >> 7 & 1), bool(v >> 8 & 1), bool(v >> 9 & 1), bool(v >> 10 & 1), bool(v >> 11 & 1)};
   }
+  // Of this access, when the op's operand is `operand`.
+  constexpr u64 address(u64 operand) const { return operand + (behind ? size() : 0); }
   constexpr bool operator==(const MemOp&) const = default;
 };
 static_assert(MemOp::unpack(MemOp{4, true, false, true, false, true, true}.pack()) ==

@@ -20,6 +20,8 @@ std::string mem_op_text(MemOp m) {
   if (m.acquire) s += ".acquire";
   if (m.release) s += ".release";
   if (m.as_write) s += ".as_write";
+  if (m.with_next) s += ".with_next";
+  if (m.behind) s += ".behind";
   return s;
 }
 
@@ -93,6 +95,19 @@ Type polymorphic_type(const Block& block, const Inst& i) {
   return block.insts[i.args[first]].type;
 }
 
+// An access that says with_next has its other half behind it, and the other way round.
+bool pairs_up(const Block& block, size_t n) {
+  const Inst& i = block.insts[n];
+  MemOp op = MemOp::unpack(i.imm);
+  if (op.with_next == op.behind) return !op.behind;
+  size_t other = op.with_next ? n + 1 : n - 1;
+  if (other >= block.insts.size()) return false;
+  const Inst& o = block.insts[other];
+  MemOp wanted = op;
+  std::swap(wanted.with_next, wanted.behind);
+  return o.op == i.op && o.type == i.type && o.args[0] == i.args[0] && MemOp::unpack(o.imm) == wanted;
+}
+
 // `segment`: the first op behind the latest Label.
 std::string check(const Block& block, size_t n, size_t segment) {
   const Inst& i = block.insts[n];
@@ -114,6 +129,7 @@ std::string check(const Block& block, size_t n, size_t segment) {
     if (info(def.op).result == 'N') return wrong("operand has no value");
     if (!type_matches(variadic ? 'x' : row.operands[k], def.type, poly)) return wrong("operand type");
   }
+  if (carries_mem_op(i.op) && !pairs_up(block, n)) return wrong("half of a pair");
   bool last = n + 1 == block.insts.size() || block.insts[n + 1].op == Op::Label;
   if (bool(row.properties & EndsBlock) != last)
     return wrong(last ? "block does not end" : "op after the end");

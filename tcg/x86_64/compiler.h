@@ -96,18 +96,30 @@ class Compiler {
   void logic_with_flags(const Inst& i);
   void logic_flags_are_made();
   // Memory (emit_memory.cpp).
+  // One access, or the two of a pair: what is moved is where `parts` say.
+  struct Part {
+    const Inst* inst;
+    Gp value;  // what is stored or loaded, unless it is a vector or a constant
+    Xmm vector;
+    bool is_constant;
+  };
   struct Probe {
     Gp address, offset;  // host address = address + offset
     Gp tag;
-    Gp value;  // what is stored or loaded, unless it is a vector or a constant
-    Xmm vector;
-    bool is_store, is_vector, is_constant, keep_vectors;
+    Part parts[2];
+    unsigned count;
+    bool is_store, is_vector, keep_vectors;
     Label slow, hit, done;
   };
   Probe probe(const Inst& i, MemOp op, bool write);
-  void call_slow_path(const Inst& i, const Probe& p);
-  void load_from(const Inst& i, MemOp op, const Probe& p);
-  void store_to(const Inst& i, MemOp op, const Probe& p);
+  void take_operands(Probe& p, const Inst& i, MemOp op);
+  void call_slow_path(const Probe& p, MemOp op);
+  void call_slow_path(const Probe& p, const Part& part);
+  void finish(const Probe& p);
+  void load_from(const Part& part, MemOp op, const Mem& m);
+  void store_to(const Part& part, MemOp op, const Mem& m);
+  void load_vector_from(const Probe& p, const Part& part, MemOp op, Mem m);
+  void store_vector_to(const Part& part, MemOp op, Mem m);
   // Control (emit_control.cpp).
   void set_pc(u64 pc);
   void give_back(const Inst& i);

@@ -20,27 +20,41 @@ u32 tag_offset(bool write) {
 
 }  // namespace
 
+// Operands and results in registers. A pair takes those of the next op as well, which is emitted with this
+// one.
+void Compiler::take_operands(Probe& p, const Inst& i, MemOp op) {
+  p.is_store = i.op == Op::Store || i.op == Op::StoreVec;
+  p.is_vector = i.op == Op::StoreVec || i.op == Op::LoadVec;
+  p.count = op.with_next ? 2 : 1;
+  p.address = regs.use(i.args[0]);
+  for (unsigned k = 0; k < p.count; k++) {
+    ValueId result = ValueId(current_ + k);
+    const Inst& inst = block_->insts[result];
+    Part& part = p.parts[k];
+    part.inst = &inst;
+    part.is_constant = i.op == Op::Store && regs.fits_imm32(inst.args[1]);
+    if (p.is_vector)
+      part.vector = p.is_store ? regs.use_xmm(inst.args[1]) : regs.define_xmm(result);
+    else if (!part.is_constant)
+      part.value = p.is_store ? regs.use(inst.args[1]) : regs.define(result);
+  }
+  p.tag = regs.temp(), p.offset = regs.temp();
+  p.keep_vectors = regs.any_xmm_in_use();
+  skip_next_ = op.with_next;
+}
+
 // Compares the page of the access (and its alignment where that is required) with the first way. Way 1 and
 // everything else is behind the block. Every register is settled before the first branch, because the slow
 // path joins here again.
 Compiler::Probe Compiler::probe(const Inst& i, MemOp op, bool write) {
   Probe p{};
-  p.is_store = i.op == Op::Store || i.op == Op::StoreVec;
-  p.is_vector = i.op == Op::StoreVec || i.op == Op::LoadVec;
-  p.is_constant = i.op == Op::Store && regs.fits_imm32(i.args[1]);
-  p.address = regs.use(i.args[0]);
-  if (p.is_vector)
-    p.vector = p.is_store ? regs.use_xmm(i.args[1]) : regs.define_xmm(id());
-  else if (!p.is_constant)
-    p.value = p.is_store ? regs.use(i.args[1]) : regs.define(id());
-  p.tag = regs.temp(), p.offset = regs.temp();
-  p.keep_vectors = regs.any_xmm_in_use();
+  take_operands(p, i, op);
   p.slow = a.newLabel(), p.hit = a.newLabel(), p.done = a.newLabel();
-  u32 size = op.size();
+  u32 size = op.size(), bytes = size * p.count;
   // The page of the last byte: an access that crosses into the next page never equals the tag of its own set.
-  // Where alignment is required the low bits stay in the comparison instead.
-  if (size > 1 && !op.aligned)
-    a.lea(p.tag, x86::ptr(p.address, i32(size - 1)));
+  // Where alignment is required the low bits stay in the comparison instead, those of the last of a pair.
+  if (u32 ahead = op.aligned ? bytes - size : bytes - 1)
+    a.lea(p.tag, x86::ptr(p.address, i32(ahead)));
   else
     a.mov(p.tag, p.address);
   a.mov(p.offset.r32(), p.address.r32());
@@ -53,7 +67,6 @@ Compiler::Probe Compiler::probe(const Inst& i, MemOp op, bool write) {
   a.jne(p.slow);
   a.mov(p.offset, x86::ptr(p.offset, offsetof(SoftTlbSlot, addend)));
   a.bind(p.hit);
-  const Inst inst = i;
   cold([=, this] {
     a.bind(p.slow);
     Label miss = a.newLabel();
@@ -62,77 +75,124 @@ Compiler::Probe Compiler::probe(const Inst& i, MemOp op, bool write) {
     a.mov(p.offset, x86::ptr(p.offset, i32(sizeof(SoftTlbSlot) + offsetof(SoftTlbSlot, addend))));
     a.jmp(p.hit);
     a.bind(miss);
-    call_slow_path(inst, p);
+    call_slow_path(p, op);
     a.jmp(p.done);
   });
   return p;
 }
 
-void Compiler::call_slow_path(const Inst& i, const Probe& p) {
+void Compiler::call_slow_path(const Probe& p, MemOp op) {
   store_pins_out_of_line();  // a fault shows them
+  a.mov(state_field(offsetof(ExecState, slow_address)), p.address);
+  if (icount_) a.mov(state_field(offsetof(ExecState, slow_unrun), 4), imm(unrun(*p.parts[0].inst)));
+  set_pc(block_->pc_of(*p.parts[0].inst));
+  call_slow_path(p, p.parts[0]);
+  if (p.count == 1) return;
+  a.lea(p.tag, x86::ptr(p.address, i32(op.size())));
+  a.mov(state_field(offsetof(ExecState, slow_address)), p.tag);
+  call_slow_path(p, p.parts[1]);
+}
+
+void Compiler::call_slow_path(const Probe& p, const Part& part) {
   Mem slot = state_field(offsetof(ExecState, slow_value));
   Mem wide_slot = state_field(offsetof(ExecState, slow_value), 16);
-  a.mov(state_field(offsetof(ExecState, slow_address)), p.address);
-  a.mov(state_field(offsetof(ExecState, slow_op), 4), imm(u32(i.imm)));
-  if (icount_) a.mov(state_field(offsetof(ExecState, slow_unrun), 4), imm(unrun(i)));
-  set_pc(block_->pc_of(i));
+  a.mov(state_field(offsetof(ExecState, slow_op), 4), imm(u32(part.inst->imm)));
   if (p.is_store) {
     if (p.is_vector)
-      a.movups(wide_slot, p.vector);
-    else if (p.is_constant)
-      a.mov(slot, imm(i32(u32(regs.constant(i.args[1])))));
+      a.movups(wide_slot, part.vector);
+    else if (part.is_constant)
+      a.mov(slot, imm(i32(u32(regs.constant(part.inst->args[1])))));
     else
-      a.mov(slot, p.value);
+      a.mov(slot, part.value);
     a.call(imm(u64(thunks_.store[p.keep_vectors])));
     return;
   }
   a.call(imm(u64(thunks_.load[p.keep_vectors])));
   if (p.is_vector)
-    a.movups(p.vector, wide_slot);
-  else if (i.type == Type::I64)
-    a.mov(p.value, slot);
+    a.movups(part.vector, wide_slot);
+  else if (part.inst->type == Type::I64)
+    a.mov(part.value, slot);
   else
-    a.mov(p.value.r32(), state_field(offsetof(ExecState, slow_value), 4));
+    a.mov(part.value.r32(), state_field(offsetof(ExecState, slow_value), 4));
 }
 
-void Compiler::load_from(const Inst& i, MemOp op, const Probe& p) {
-  Mem m = x86::ptr(p.address, p.offset, 0, 0, op.size());
-  Gp d = p.value, sized_d = sized(d, i.type);
+void Compiler::load_from(const Part& part, MemOp op, const Mem& m) {
+  Gp d = part.value, sized_d = sized(d, part.inst->type);
   bool s = op.sign_extend;
   switch (op.log2_size) {
     case 0:
     case 1: s ? a.movsx(sized_d, m) : a.movzx(d.r32(), m); break;
-    case 2: s&& i.type == Type::I64 ? a.movsxd(d.r64(), m) : a.mov(d.r32(), m); break;
+    case 2: s&& part.inst->type == Type::I64 ? a.movsxd(d.r64(), m) : a.mov(d.r32(), m); break;
     default: a.mov(d.r64(), m); break;
   }
 }
 
-void Compiler::store_to(const Inst& i, MemOp op, const Probe& p) {
-  Mem m = x86::ptr(p.address, p.offset, 0, 0, op.size());
-  if (p.is_constant) {
-    a.mov(m, imm(i32(u32(regs.constant(i.args[1])))));
+void Compiler::store_to(const Part& part, MemOp op, const Mem& m) {
+  if (part.is_constant) {
+    a.mov(m, imm(i32(u32(regs.constant(part.inst->args[1])))));
     return;
   }
   switch (op.log2_size) {
-    case 0: a.mov(m, p.value.r8()); break;
-    case 1: a.mov(m, p.value.r16()); break;
-    case 2: a.mov(m, p.value.r32()); break;
-    default: a.mov(m, p.value.r64()); break;
+    case 0: a.mov(m, part.value.r8()); break;
+    case 1: a.mov(m, part.value.r16()); break;
+    case 2: a.mov(m, part.value.r32()); break;
+    default: a.mov(m, part.value.r64()); break;
   }
+}
+
+void Compiler::load_vector_from(const Probe& p, const Part& part, MemOp op, Mem m) {
+  Xmm d = part.vector;
+  switch (op.log2_size) {
+    case 0:
+    case 1:
+      a.movzx(p.tag.r32(), m);
+      a.movd(d, p.tag.r32());
+      break;
+    case 2: a.movd(d, m); break;
+    case 3: a.movq(d, m); break;
+    default: a.movups(d, m); break;
+  }
+}
+
+void Compiler::store_vector_to(const Part& part, MemOp op, Mem m) {
+  Xmm v = part.vector;
+  switch (op.log2_size) {
+    case 0: a.pextrb(m, v, imm(0)); break;
+    case 1: a.pextrw(m, v, imm(0)); break;
+    case 2: a.movd(m, v); break;
+    case 3: a.movq(m, v); break;
+    default: a.movups(m, v); break;
+  }
+}
+
+namespace {
+
+// Part k of what p has found.
+template <class Probe>
+Mem host_memory(const Probe& p, MemOp op, unsigned k) {
+  return x86::ptr(p.address, p.offset, 0, i32(k * op.size()), op.size());
+}
+
+}  // namespace
+
+// The slow path joins. The second of a pair ends with the first.
+void Compiler::finish(const Probe& p) {
+  a.bind(p.done);
+  if (p.count == 2) regs.end_op(*p.parts[1].inst);
 }
 
 void Compiler::emit_Load(const Inst& i) {
   MemOp op = MemOp::unpack(i.imm);
   Probe p = probe(i, op, op.as_write);
-  load_from(i, op, p);
-  a.bind(p.done);
+  for (unsigned k = 0; k < p.count; k++) load_from(p.parts[k], op, host_memory(p, op, k));
+  finish(p);
 }
 
 void Compiler::emit_Store(const Inst& i) {
   MemOp op = MemOp::unpack(i.imm);
   Probe p = probe(i, op, true);
-  store_to(i, op, p);
-  a.bind(p.done);
+  for (unsigned k = 0; k < p.count; k++) store_to(p.parts[k], op, host_memory(p, op, k));
+  finish(p);
   // STLR: ordered before every later LDAR, which x86 gives a store only with a barrier behind it.
   if (op.release) emit_Fence(i);
 }
@@ -140,37 +200,15 @@ void Compiler::emit_Store(const Inst& i) {
 void Compiler::emit_LoadVec(const Inst& i) {
   MemOp op = MemOp::unpack(i.imm);
   Probe p = probe(i, op, false);
-  Xmm d = p.vector;
-  Mem m = x86::ptr(p.address, p.offset);
-  switch (op.log2_size) {
-    case 0:
-      a.movzx(p.offset.r32(), x86::byte_ptr(p.address, p.offset));
-      a.movd(d, p.offset.r32());
-      break;
-    case 1:
-      a.movzx(p.offset.r32(), x86::word_ptr(p.address, p.offset));
-      a.movd(d, p.offset.r32());
-      break;
-    case 2: a.movd(d, m); break;
-    case 3: a.movq(d, m); break;
-    default: a.movups(d, m); break;
-  }
-  a.bind(p.done);
+  for (unsigned k = 0; k < p.count; k++) load_vector_from(p, p.parts[k], op, host_memory(p, op, k));
+  finish(p);
 }
 
 void Compiler::emit_StoreVec(const Inst& i) {
   MemOp op = MemOp::unpack(i.imm);
   Probe p = probe(i, op, true);
-  Xmm v = p.vector;
-  Mem m = x86::ptr(p.address, p.offset);
-  switch (op.log2_size) {
-    case 0: a.pextrb(x86::byte_ptr(p.address, p.offset), v, imm(0)); break;
-    case 1: a.pextrw(x86::word_ptr(p.address, p.offset), v, imm(0)); break;
-    case 2: a.movd(m, v); break;
-    case 3: a.movq(m, v); break;
-    default: a.movups(m, v); break;
-  }
-  a.bind(p.done);
+  for (unsigned k = 0; k < p.count; k++) store_vector_to(p.parts[k], op, host_memory(p, op, k));
+  finish(p);
 }
 
 // A locked read-modify-write of the stack orders everything, and costs less than MFENCE.
