@@ -31,11 +31,6 @@ struct PeState : tcg::ExecState {
   u8 pan = 0, uao = 0, dit = 0, ssbs = 0, ss = 0, il = 0;
   u8 secure = 0;  // the current Security state: 1 at EL3, below it NOT SCR_EL3.NS, 0 without EL3
 
-  // Exclusive monitor (LDXR/STXR): the VA, the size in bytes (0: open) and the value that was loaded.
-  u64 exclusive_address = 0;
-  u32 exclusive_size = 0;
-  tcg::Vec exclusive_value;
-
   alignas(16) tcg::Vec v[32];
 
   u64 sp_el[4] = {};   // SP_EL0..3; the slot of the selected one is stale while selected

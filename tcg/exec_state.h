@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "base/types.h"
+#include "tcg/vec.h"
 
 namespace sluice::tcg {
 
@@ -35,6 +36,10 @@ struct alignas(64) ExecState {
   u32 slow_unrun = 0;  // guest instructions of the block behind this one (icount mode gives them back)
   u64 slow_value[2] = {};
   u64 link_site = 0;  // the exit through which translated code came back, for chaining; 0: none
+  // Exclusive monitor: the VA, the size in bytes (0: open) and the value that was loaded.
+  Vec exclusive_value;
+  u64 exclusive_address = 0;
+  u32 exclusive_size = 0;
 };
 static_assert(sizeof(ExecState) <= 256);
 

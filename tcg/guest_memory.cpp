@@ -212,4 +212,22 @@ bool compare_exchange(ExecState& state, u64 va, MemOp op, Vec expected, Vec desi
   return !equal || write_piece(state, t, va, op.size(), desired);
 }
 
+bool store_exclusive(ExecState& state, u64 va, MemOp op, Vec value, u64& failed) noexcept {
+  failed = 1;
+  Vec old;
+  if (state.exclusive_size != op.size() || state.exclusive_address != va) {
+    // An address that is not aligned faults, whatever the monitor says: the access sees to it.
+    if (!is_aligned(va, op.size()) && !read_guest(state, va, op, old)) return false;
+    state.exclusive_size = 0;
+    return true;
+  }
+  Vec expected = state.exclusive_value;
+  u64 mask = op.log2_size < 3 ? mask_of(op.log2_size) : ~u64{0};
+  if (op.log2_size < 4) expected = {expected.lo & mask, 0}, value = {value.lo & mask, 0};
+  if (!compare_exchange(state, va, op, expected, value, old)) return false;
+  state.exclusive_size = 0;
+  failed = old != expected;
+  return true;
+}
+
 }  // namespace sluice::tcg

@@ -12,10 +12,12 @@ namespace sluice::tcg {
 bool read_guest(ExecState& state, u64 va, ir::MemOp op, Vec& value) noexcept;
 bool write_guest(ExecState& state, u64 va, ir::MemOp op, Vec value) noexcept;
 
-enum class AtomicKind : u8 { Add, Clear, Xor, Set, SignedMax, SignedMin, UnsignedMax, UnsignedMin, Swap };
+using ir::AtomicKind;
 // old = [va]; [va] = kind(old, operand): sequentially consistent; old is zero-extended.
 bool atomic_rmw(ExecState& state, u64 va, ir::MemOp op, AtomicKind kind, u64 operand, u64& old) noexcept;
 // Up to 16 bytes: if [va] == expected, [va] = desired. `old` receives what was there.
 bool compare_exchange(ExecState& state, u64 va, ir::MemOp op, Vec expected, Vec desired, Vec& old) noexcept;
+// Stores if the monitor is open for exactly this access and [va] is what was loaded: `failed` is 0, else 1.
+bool store_exclusive(ExecState& state, u64 va, ir::MemOp op, Vec value, u64& failed) noexcept;
 
 }  // namespace sluice::tcg

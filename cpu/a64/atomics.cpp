@@ -13,14 +13,18 @@ using tcg::AtomicKind;
 template <AtomicKind K>
 void atomic(Emitter& e, Imm<2> size, bool, bool, Reg Rs, Reg Rn, Reg Rt) {
   Value address = base_address(e, Rn);
-  AtomicAccess access{u8(size), bool(e.mode.get<Mode::BigEndian>()), K};
-  e.X(Rt, e.ir.call(kAtomic, {address, e.X(Rs), e.ir.i64(access.pack())}));
+  if (e.mode.get<Mode::BigEndian>() && size) {
+    AtomicAccess access{u8(size), true, K};
+    return e.X(Rt, e.ir.call(kBigEndianAtomic, {address, e.X(Rs), e.ir.i64(access.pack())}));
+  }
+  e.X(Rt, e.ir.atomic(K, address, e.X(size == 3, Rs), atomic_op(size)));
 }
 
 void CAS(Emitter& e, Imm<2> size, bool, Reg Rs, bool, Reg Rn, Reg Rt) {
   Value address = base_address(e, Rn);
-  Value expected = in_memory_order(e, e.X(Rs), size), desired = in_memory_order(e, e.X(Rt), size);
-  e.X(Rs, in_memory_order(e, e.ir.call(kCompareSwap[size], {address, expected, desired}), size));
+  Value expected = in_memory_order(e, e.X(size == 3, Rs), size),
+        desired = in_memory_order(e, e.X(size == 3, Rt), size);
+  e.X(Rs, in_memory_order(e, e.ir.compare_swap(address, expected, desired, atomic_op(size)), size));
 }
 
 void CASP(Emitter& e, bool sz, bool, Reg Rs, bool, Reg Rn, Reg Rt) {

@@ -16,7 +16,7 @@ namespace {
 
 // --- Exclusive ---
 
-// Opens the monitor on what has just been read.
+// Opens the monitor on what has just been read: an I64, or a V128 of 16 bytes.
 void open_monitor(Emitter& e, Value address, unsigned size, Value value) {
   e.ir.set_state(u32(offsetof(PeState, exclusive_address)), address);
   e.ir.set_state(u32(offsetof(PeState, exclusive_value)), value);
@@ -27,21 +27,21 @@ template <unsigned Log2>
 void LDXR(Emitter& e, bool o0, Reg Rn, Reg Rt) {
   Value address = base_address(e, Rn);
   Value v = e.ir.load(Type::I64, address, {.log2_size = Log2, .aligned = true, .acquire = o0});
-  open_monitor(e, address, 1u << Log2, e.ir.emit(Op::VFromInt, Type::V128, {v}));
+  open_monitor(e, address, 1u << Log2, v);
   e.X(Rt, in_memory_order(e, v, Log2));
 }
 
 template <unsigned Log2>
 void STXR(Emitter& e, Reg Rs, bool, Reg Rn, Reg Rt) {
   Value address = base_address(e, Rn);
-  Value v = in_memory_order(e, e.X(Rt), Log2);
-  e.X(Rs, e.ir.call(kStoreExclusive[Log2], {address, v, e.ir.i64(0)}));
+  Value v = in_memory_order(e, e.X(Log2 == 3, Rt), Log2);
+  e.X(Rs, e.ir.store_exclusive(address, v, atomic_op(Log2)));
 }
 
 void LDXP_W(Emitter& e, bool o0, Reg Rt2, Reg Rn, Reg Rt) {
   Value address = base_address(e, Rn);
   Value v = e.ir.load(Type::I64, address, {.log2_size = 3, .aligned = true, .acquire = o0});
-  open_monitor(e, address, 8, e.ir.emit(Op::VFromInt, Type::V128, {v}));
+  open_monitor(e, address, 8, v);
   e.X(Rt, in_memory_order(e, e.and_(v, e.ir.i64(ones(32))), 2));
   e.X(Rt2, in_memory_order(e, e.ir.binary(Op::Shr, v, e.ir.i64(32)), 2));
 }
@@ -58,12 +58,12 @@ void STXP_W(Emitter& e, Reg Rs, bool, Reg Rt2, Reg Rn, Reg Rt) {
   Value low = in_memory_order(e, e.zero_extend(e.X(false, Rt)), 2);
   Value high = in_memory_order(e, e.zero_extend(e.X(false, Rt2)), 2);
   Value v = e.or_(low, e.ir.binary(Op::Shl, high, e.ir.i64(32)));
-  e.X(Rs, e.ir.call(kStoreExclusive[3], {address, v, e.ir.i64(0)}));
+  e.X(Rs, e.ir.store_exclusive(address, v, atomic_op(3)));
 }
 void STXP_X(Emitter& e, Reg Rs, bool, Reg Rt2, Reg Rn, Reg Rt) {
   Value address = base_address(e, Rn);
   Value low = in_memory_order(e, e.X(Rt), 3), high = in_memory_order(e, e.X(Rt2), 3);
-  e.X(Rs, e.ir.call(kStoreExclusive[4], {address, low, high}));
+  e.X(Rs, e.ir.call(kStoreExclusive16, {address, low, high}));
 }
 
 // --- Ordered: LDAR, LDLAR, LDAPR, STLR, STLLR ---

@@ -11,10 +11,6 @@ using tcg::AtomicKind;
 using tcg::Vec;
 using tcg::ir::MemOp;
 
-constexpr MemOp atomic_op(unsigned log2_size) {
-  return {.log2_size = u8(log2_size), .aligned = true, .acquire = true, .release = true, .as_write = true};
-}
-
 // The low 1 << log2_size bytes of v in reverse order.
 constexpr u64 reversed(u64 v, unsigned log2_size) { return __builtin_bswap64(v) >> (64 - (8u << log2_size)); }
 
@@ -58,25 +54,9 @@ void write_x(PeState& s, unsigned n, u64 v) {
 
 }  // namespace
 
-u64 helper_atomic(tcg::ExecState& state, u64 address, u64 operand, u64 access) noexcept {
-  AtomicAccess a = AtomicAccess::unpack(access);
-  if (a.big_endian && a.log2_size) return big_endian_atomic(state, address, operand, a);
-  u64 old = 0;
-  tcg::atomic_rmw(state, address, atomic_op(a.log2_size), a.kind, operand & ones(8u << a.log2_size), old);
-  return old;
+u64 helper_big_endian_atomic(tcg::ExecState& state, u64 address, u64 operand, u64 access) noexcept {
+  return big_endian_atomic(state, address, operand, AtomicAccess::unpack(access));
 }
-
-template <unsigned Log2>
-u64 helper_compare_swap(tcg::ExecState& state, u64 address, u64 expected, u64 desired) noexcept {
-  constexpr u64 mask = ones(8u << Log2);
-  Vec old;
-  tcg::compare_exchange(state, address, atomic_op(Log2), {expected & mask, 0}, {desired & mask, 0}, old);
-  return old.lo;
-}
-template u64 helper_compare_swap<0>(tcg::ExecState&, u64, u64, u64) noexcept;
-template u64 helper_compare_swap<1>(tcg::ExecState&, u64, u64, u64) noexcept;
-template u64 helper_compare_swap<2>(tcg::ExecState&, u64, u64, u64) noexcept;
-template u64 helper_compare_swap<3>(tcg::ExecState&, u64, u64, u64) noexcept;
 
 u64 helper_compare_swap_pair(tcg::ExecState& state, u64 address, u64 registers, u64 access) noexcept {
   auto& s = static_cast<PeState&>(state);
@@ -98,29 +78,10 @@ u64 helper_compare_swap_pair(tcg::ExecState& state, u64 address, u64 registers, 
   return 0;
 }
 
-template <unsigned Log2>
-u64 helper_store_exclusive(tcg::ExecState& state, u64 address, u64 low, u64 high) noexcept {
-  auto& s = static_cast<PeState&>(state);
-  constexpr unsigned size = 1u << Log2;
-  constexpr u64 mask = Log2 < 3 ? ones(8u << Log2) : ~u64{0};
-  bool open = s.exclusive_size == size && s.exclusive_address == address;
-  Vec old;
-  if (!open) {
-    // An address that is not aligned faults, whatever the monitor says: the access sees to it.
-    if (is_aligned(address, size) || tcg::read_guest(state, address, atomic_op(Log2), old))
-      s.exclusive_size = 0;
-    return 1;
-  }
-  Vec value{low & mask, Log2 == 4 ? high : 0};
-  if (!tcg::compare_exchange(state, address, atomic_op(Log2), s.exclusive_value, value, old)) return 1;
-  bool stored = old == s.exclusive_value;
-  s.exclusive_size = 0;
-  return stored ? 0 : 1;
+u64 helper_store_exclusive_16(tcg::ExecState& state, u64 address, u64 low, u64 high) noexcept {
+  u64 failed = 1;
+  tcg::store_exclusive(state, address, atomic_op(4), {low, high}, failed);
+  return failed;
 }
-template u64 helper_store_exclusive<0>(tcg::ExecState&, u64, u64, u64) noexcept;
-template u64 helper_store_exclusive<1>(tcg::ExecState&, u64, u64, u64) noexcept;
-template u64 helper_store_exclusive<2>(tcg::ExecState&, u64, u64, u64) noexcept;
-template u64 helper_store_exclusive<3>(tcg::ExecState&, u64, u64, u64) noexcept;
-template u64 helper_store_exclusive<4>(tcg::ExecState&, u64, u64, u64) noexcept;
 
 }  // namespace sluice::cpu::a64

@@ -18,33 +18,26 @@ struct AtomicAccess {
   }
 };
 
-// LD<op>, SWP: (address, operand, AtomicAccess) -> the old value, zero-extended.
-u64 helper_atomic(tcg::ExecState&, u64 address, u64 operand, u64 access) noexcept;
+// Of all atomics and store-exclusives: checked as a write, ordered in every way.
+constexpr tcg::ir::MemOp atomic_op(unsigned log2_size) {
+  return {.log2_size = u8(log2_size), .aligned = true, .acquire = true, .release = true, .as_write = true};
+}
 
-// CAS: (address, expected, desired) -> what was there, zero-extended. Values are in memory order.
-template <unsigned Log2>
-u64 helper_compare_swap(tcg::ExecState&, u64 address, u64 expected, u64 desired) noexcept;
+// LD<op>, SWP of big-endian data: (address, operand, AtomicAccess) -> the old value, zero-extended.
+u64 helper_big_endian_atomic(tcg::ExecState&, u64 address, u64 operand, u64 access) noexcept;
 
 // CASP: (address, Rs | Rt << 8, AtomicAccess of the whole pair); writes Rs and Rs+1.
 u64 helper_compare_swap_pair(tcg::ExecState&, u64 address, u64 registers, u64 access) noexcept;
 
-// STXR, STXP: (address, value, upper half for 16 bytes) -> 0 when stored, else 1. Closes the monitor. Values
-// in memory order.
-template <unsigned Log2>
-u64 helper_store_exclusive(tcg::ExecState&, u64 address, u64 low, u64 high) noexcept;
+// STXP of two X registers: (address, low, high) -> 0 when stored, else 1. Closes the monitor. Values in
+// memory order.
+u64 helper_store_exclusive_16(tcg::ExecState&, u64 address, u64 low, u64 high) noexcept;
 
-inline constexpr tcg::Helper kAtomic = tcg::make_helper("atomic", helper_atomic);
-inline constexpr tcg::Helper kCompareSwap[] = {tcg::make_helper("compare_swap_1", helper_compare_swap<0>),
-                                               tcg::make_helper("compare_swap_2", helper_compare_swap<1>),
-                                               tcg::make_helper("compare_swap_4", helper_compare_swap<2>),
-                                               tcg::make_helper("compare_swap_8", helper_compare_swap<3>)};
+inline constexpr tcg::Helper kBigEndianAtomic =
+    tcg::make_helper("big_endian_atomic", helper_big_endian_atomic);
 inline constexpr tcg::Helper kCompareSwapPair =
     tcg::make_helper("compare_swap_pair", helper_compare_swap_pair);
-inline constexpr tcg::Helper kStoreExclusive[] = {
-    tcg::make_helper("store_exclusive_1", helper_store_exclusive<0>),
-    tcg::make_helper("store_exclusive_2", helper_store_exclusive<1>),
-    tcg::make_helper("store_exclusive_4", helper_store_exclusive<2>),
-    tcg::make_helper("store_exclusive_8", helper_store_exclusive<3>),
-    tcg::make_helper("store_exclusive_16", helper_store_exclusive<4>)};
+inline constexpr tcg::Helper kStoreExclusive16 =
+    tcg::make_helper("store_exclusive_16", helper_store_exclusive_16);
 
 }  // namespace sluice::cpu::a64

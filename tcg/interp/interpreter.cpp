@@ -136,6 +136,19 @@ class Execution {
     return true;
   }
 
+  bool atomic(const Inst& i, Vec& out) {
+    set_pc(i);
+    ir::MemOp op = ir::MemOp::unpack(i.imm);
+    u64 va = arg(i, 0).lo, mask = ones(8 * op.size());
+    Vec first{arg(i, 1).lo & mask, 0};
+    out = {};
+    bool ok = i.op == Op::StoreExclusive ? store_exclusive(state_, va, op, first, out.lo)
+              : i.op == Op::AtomicRmw
+                  ? atomic_rmw(state_, va, op, AtomicKind(i.aux), first.lo, out.lo)
+                  : compare_exchange(state_, va, op, first, {arg(i, 2).lo & mask, 0}, out);
+    return ok || stay(i);
+  }
+
   // False: the block has been left.
   bool system(const Inst& i, Vec& out) {
     auto bit_set = [&] { return arg(i, 0).lo >> i.aux & 1; };
@@ -146,6 +159,9 @@ class Execution {
       case Op::LoadVec: return load(i, out);
       case Op::Store:
       case Op::StoreVec: return store(i);
+      case Op::AtomicRmw:
+      case Op::CompareSwap:
+      case Op::StoreExclusive: return atomic(i, out);
       case Op::Fence: std::atomic_thread_fence(std::memory_order_seq_cst); return true;
       case Op::Call: return call(i, out);
       case Op::LeaveIfNonZero: {

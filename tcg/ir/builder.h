@@ -47,6 +47,17 @@ class Builder {
   Value load_vec(Value address, MemOp m) { return emit(Op::LoadVec, Type::V128, {address}, m.pack()); }
   void store(Value address, Value v, MemOp m) { emit(Op::Store, v.type, {address, v}, m.pack()); }
   void store_vec(Value address, Value v, MemOp m) { emit(Op::StoreVec, Type::V128, {address, v}, m.pack()); }
+  // Arithmetic in memory, of the type of the operand (values below 32 bits as I32, of which the low part
+  // counts; the result is zero-extended).
+  Value atomic(AtomicKind kind, Value address, Value operand, MemOp m) {
+    return emit(Op::AtomicRmw, operand.type, {address, operand}, m.pack(), 0, u8(kind));
+  }
+  Value compare_swap(Value address, Value expected, Value desired, MemOp m) {
+    return emit(Op::CompareSwap, desired.type, {address, expected, desired}, m.pack());
+  }
+  Value store_exclusive(Value address, Value v, MemOp m) {
+    return emit(Op::StoreExclusive, Type::I32, {address, v}, m.pack());
+  }
   // A full barrier as seen by other PEs (DMB/DSB of any kind that orders stores before loads).
   void fence() { emit(Op::Fence, Type::Void, {}); }
 

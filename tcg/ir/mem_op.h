@@ -37,4 +37,7 @@ struct MemOp {
 static_assert(MemOp::unpack(MemOp{4, true, false, true, false, true, true}.pack()) ==
               MemOp{4, true, false, true, false, true, true});
 
+// What an atomic leaves in memory.
+enum class AtomicKind : u8 { Add, Clear, Xor, Set, SignedMax, SignedMin, UnsignedMax, UnsignedMin, Swap };
+
 }  // namespace sluice::tcg::ir

@@ -83,6 +83,8 @@ enum Property : u8 {
 
 // imm of GetState/SetState: byte offset from the state pointer. Type: any; the slot has exactly that width
 // (flags: 4 bytes). imm of memory ops: a packed MemOp (tcg/ir/mem_op.h). imm of exits: the guest pc.
+// Atomics are sequentially consistent. AtomicRmw: aux = AtomicKind; CompareSwap: address, expected, desired; both
+// give what was there. StoreExclusive: 0 when the monitor (tcg/exec_state.h) let it store, else 1; closes the monitor.
 // Call: imm = const Helper*, aux = number of arguments.
 #define TCG_IR_SYSTEM_OPS(OP)                                                                               \
   OP(GetState,          '*', "",     ReadsState,             system)                                        \
@@ -91,6 +93,9 @@ enum Property : u8 {
   OP(LoadVec,           'V', "x",    Memory,                 system)                                        \
   OP(Store,             'N', "xt",   Memory,                 system)                                        \
   OP(StoreVec,          'N', "xv",   Memory,                 system)                                        \
+  OP(AtomicRmw,         'T', "xt",   Memory,                 system)                                        \
+  OP(CompareSwap,       'T', "xtt",  Memory,                 system)                                        \
+  OP(StoreExclusive,    'W', "xt",   Memory,                 system)                                        \
   OP(Fence,             'N', "",     Memory,                 system)                                        \
   OP(Call,              'X', "...",  SideExit | ReadsState | WritesState, system)                           \
   OP(LeaveIfNonZero,    'N', "t",    SideExit,               system)                                        \

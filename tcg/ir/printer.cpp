@@ -8,7 +8,16 @@ namespace sluice::tcg::ir {
 namespace {
 
 bool carries_mem_op(Op op) {
-  return op == Op::Load || op == Op::LoadVec || op == Op::Store || op == Op::StoreVec;
+  switch (op) {
+    case Op::Load:
+    case Op::LoadVec:
+    case Op::Store:
+    case Op::StoreVec:
+    case Op::AtomicRmw:
+    case Op::CompareSwap:
+    case Op::StoreExclusive: return true;
+    default: return false;
+  }
 }
 bool carries_helper(Op op) { return op == Op::Call || op == Op::LeaveIfNonZero; }
 

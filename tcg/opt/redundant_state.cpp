@@ -3,7 +3,9 @@
 // different widths forgets.
 #include <algorithm>
 #include <array>
+#include <cstddef>
 
+#include "tcg/exec_state.h"
 #include "tcg/helper.h"
 #include "tcg/ir/mem_op.h"
 #include "tcg/opt/passes.h"
@@ -94,6 +96,8 @@ void eliminate_redundant_state(Block& block) {
       }
     } else {
       if (observes_state(i)) known.observe();
+      if (i.op == Op::StoreExclusive)  // closes the monitor
+        known.clobber_overlaps(u32(offsetof(ExecState, exclusive_size)), sizeof(u32), Type::Void);
       if (ir::info(i.op).properties & ir::WritesState) known.forget();
     }
   }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "memory/attrs.h"
 #include "tcg/block_cache.h"
 #include "tcg/ir/mem_op.h"
 #include "tcg/x86_64/regalloc.h"
@@ -109,10 +110,11 @@ class Compiler {
     Part parts[2];
     unsigned count;
     bool is_store, is_vector, keep_vectors;
-    Label slow, hit, done;
+    Label miss, hit, done;
   };
-  Probe probe(const Inst& i, MemOp op, bool write);
-  void take_operands(Probe& p, const Inst& i, MemOp op);
+  using SlowPath = std::function<void(const Probe&)>;
+  Probe take_operands(const Inst& i, MemOp op);
+  void probe(const Probe& p, MemOp op, Access access, SlowPath slow_path);
   void call_slow_path(const Probe& p, MemOp op);
   void call_slow_path(const Probe& p, const Part& part);
   void finish(const Probe& p);
@@ -120,6 +122,15 @@ class Compiler {
   void store_to(const Part& part, MemOp op, const Mem& m);
   void load_vector_from(const Probe& p, const Part& part, MemOp op, Mem m);
   void store_vector_to(const Part& part, MemOp op, Mem m);
+  void prepare_slow_path(const Probe& p, const Inst& i);
+  Mem host_memory(const Probe& p, MemOp op, unsigned k = 0) const {
+    return x86::ptr(p.address, p.offset, 0, i32(k * op.size()), op.size());
+  }
+  // Atomics (emit_atomic.cpp).
+  void probe_atomic(Probe& p, const Inst& i, Gp operand, const u8* const (&thunk)[2],
+                    ValueId second = kNoValue);
+  void combine(ir::AtomicKind kind, MemOp op, Gp into, Gp old, Gp operand, Gp scratch);
+  void zero_extend_small(Gp r, MemOp op);
   // Control (emit_control.cpp).
   void set_pc(u64 pc);
   void give_back(const Inst& i);

@@ -14,15 +14,12 @@ constexpr unsigned kSetShift = 6;
 static_assert(sizeof(SoftTlbSet) == 1u << kSetShift);
 constexpr u32 kSetMask = (kBankSets - 1) << kSetShift;
 
-u32 tag_offset(bool write) {
-  return write ? offsetof(SoftTlbSlot, write_tag) : offsetof(SoftTlbSlot, read_tag);
-}
-
 }  // namespace
 
 // Operands and results in registers. A pair takes those of the next op as well, which is emitted with this
 // one.
-void Compiler::take_operands(Probe& p, const Inst& i, MemOp op) {
+Compiler::Probe Compiler::take_operands(const Inst& i, MemOp op) {
+  Probe p{};
   p.is_store = i.op == Op::Store || i.op == Op::StoreVec;
   p.is_vector = i.op == Op::StoreVec || i.op == Op::LoadVec;
   p.count = op.with_next ? 2 : 1;
@@ -40,16 +37,15 @@ void Compiler::take_operands(Probe& p, const Inst& i, MemOp op) {
   }
   p.tag = regs.temp(), p.offset = regs.temp();
   p.keep_vectors = regs.any_xmm_in_use();
+  p.miss = a.newLabel(), p.hit = a.newLabel(), p.done = a.newLabel();
   skip_next_ = op.with_next;
+  return p;
 }
 
 // Compares the page of the access (and its alignment where that is required) with the first way. Way 1 and
 // everything else is behind the block. Every register is settled before the first branch, because the slow
 // path joins here again.
-Compiler::Probe Compiler::probe(const Inst& i, MemOp op, bool write) {
-  Probe p{};
-  take_operands(p, i, op);
-  p.slow = a.newLabel(), p.hit = a.newLabel(), p.done = a.newLabel();
+void Compiler::probe(const Probe& p, MemOp op, Access access, SlowPath slow_path) {
   u32 size = op.size(), bytes = size * p.count;
   // The page of the last byte: an access that crosses into the next page never equals the tag of its own set.
   // Where alignment is required the low bits stay in the comparison instead, those of the last of a pair.
@@ -63,29 +59,41 @@ Compiler::Probe Compiler::probe(const Inst& i, MemOp op, bool write) {
   a.and_(p.offset.r32(), imm(kSetMask));
   a.add(p.offset,
         state_field(op.unprivileged ? offsetof(ExecState, unprivileged_bank) : offsetof(ExecState, bank)));
-  a.cmp(p.tag, x86::ptr(p.offset, i32(tag_offset(write))));
-  a.jne(p.slow);
-  a.mov(p.offset, x86::ptr(p.offset, offsetof(SoftTlbSlot, addend)));
+  Label second_way = a.newLabel();
+  auto compare = [=, this](unsigned way, Label otherwise) {
+    i32 slot = i32(way * sizeof(SoftTlbSlot));
+    if (allows(access, Access::Write)) {
+      a.cmp(p.tag, x86::ptr(p.offset, slot + i32(offsetof(SoftTlbSlot, write_tag))));
+      a.jne(otherwise);
+    }
+    if (allows(access, Access::Read)) {
+      a.cmp(p.tag, x86::ptr(p.offset, slot + i32(offsetof(SoftTlbSlot, read_tag))));
+      a.jne(otherwise);
+    }
+    a.mov(p.offset, x86::ptr(p.offset, slot + i32(offsetof(SoftTlbSlot, addend))));
+  };
+  compare(0, second_way);
   a.bind(p.hit);
   cold([=, this] {
-    a.bind(p.slow);
-    Label miss = a.newLabel();
-    a.cmp(p.tag, x86::ptr(p.offset, i32(sizeof(SoftTlbSlot) + tag_offset(write))));
-    a.jne(miss);
-    a.mov(p.offset, x86::ptr(p.offset, i32(sizeof(SoftTlbSlot) + offsetof(SoftTlbSlot, addend))));
+    a.bind(second_way);
+    compare(1, p.miss);
     a.jmp(p.hit);
-    a.bind(miss);
-    call_slow_path(p, op);
+    a.bind(p.miss);
+    slow_path(p);
     a.jmp(p.done);
   });
-  return p;
+}
+
+// For the instruction of i: what every call of a slow path needs.
+void Compiler::prepare_slow_path(const Probe& p, const Inst& i) {
+  store_pins_out_of_line();  // a fault shows them
+  a.mov(state_field(offsetof(ExecState, slow_address)), p.address);
+  if (icount_) a.mov(state_field(offsetof(ExecState, slow_unrun), 4), imm(unrun(i)));
+  set_pc(block_->pc_of(i));
 }
 
 void Compiler::call_slow_path(const Probe& p, MemOp op) {
-  store_pins_out_of_line();  // a fault shows them
-  a.mov(state_field(offsetof(ExecState, slow_address)), p.address);
-  if (icount_) a.mov(state_field(offsetof(ExecState, slow_unrun), 4), imm(unrun(*p.parts[0].inst)));
-  set_pc(block_->pc_of(*p.parts[0].inst));
+  prepare_slow_path(p, *p.parts[0].inst);
   call_slow_path(p, p.parts[0]);
   if (p.count == 1) return;
   a.lea(p.tag, x86::ptr(p.address, i32(op.size())));
@@ -165,16 +173,6 @@ void Compiler::store_vector_to(const Part& part, MemOp op, Mem m) {
   }
 }
 
-namespace {
-
-// Part k of what p has found.
-template <class Probe>
-Mem host_memory(const Probe& p, MemOp op, unsigned k) {
-  return x86::ptr(p.address, p.offset, 0, i32(k * op.size()), op.size());
-}
-
-}  // namespace
-
 // The slow path joins. The second of a pair ends with the first.
 void Compiler::finish(const Probe& p) {
   a.bind(p.done);
@@ -183,14 +181,17 @@ void Compiler::finish(const Probe& p) {
 
 void Compiler::emit_Load(const Inst& i) {
   MemOp op = MemOp::unpack(i.imm);
-  Probe p = probe(i, op, op.as_write);
+  Probe p = take_operands(i, op);
+  probe(p, op, op.as_write ? Access::ReadWrite : Access::Read,
+        [=, this](const Probe& q) { call_slow_path(q, op); });
   for (unsigned k = 0; k < p.count; k++) load_from(p.parts[k], op, host_memory(p, op, k));
   finish(p);
 }
 
 void Compiler::emit_Store(const Inst& i) {
   MemOp op = MemOp::unpack(i.imm);
-  Probe p = probe(i, op, true);
+  Probe p = take_operands(i, op);
+  probe(p, op, Access::Write, [=, this](const Probe& q) { call_slow_path(q, op); });
   for (unsigned k = 0; k < p.count; k++) store_to(p.parts[k], op, host_memory(p, op, k));
   finish(p);
   // STLR: ordered before every later LDAR, which x86 gives a store only with a barrier behind it.
@@ -199,14 +200,16 @@ void Compiler::emit_Store(const Inst& i) {
 
 void Compiler::emit_LoadVec(const Inst& i) {
   MemOp op = MemOp::unpack(i.imm);
-  Probe p = probe(i, op, false);
+  Probe p = take_operands(i, op);
+  probe(p, op, Access::Read, [=, this](const Probe& q) { call_slow_path(q, op); });
   for (unsigned k = 0; k < p.count; k++) load_vector_from(p, p.parts[k], op, host_memory(p, op, k));
   finish(p);
 }
 
 void Compiler::emit_StoreVec(const Inst& i) {
   MemOp op = MemOp::unpack(i.imm);
-  Probe p = probe(i, op, true);
+  Probe p = take_operands(i, op);
+  probe(p, op, Access::Write, [=, this](const Probe& q) { call_slow_path(q, op); });
   for (unsigned k = 0; k < p.count; k++) store_vector_to(p.parts[k], op, host_memory(p, op, k));
   finish(p);
 }

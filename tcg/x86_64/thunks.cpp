@@ -28,6 +28,37 @@ void slow_store(ExecState* s) noexcept {
     s->icount_left += s->slow_unrun;
 }
 
+u64 operand_mask(ir::MemOp op) { return ones(8 * op.size()); }
+
+void finish_atomic(ExecState* s, bool ok, u64 result) {
+  s->slow_value[0] = result;
+  if (!ok) s->icount_left += s->slow_unrun;
+}
+
+void slow_atomic_rmw(ExecState* s) noexcept {
+  ir::MemOp op = ir::MemOp::unpack(s->slow_op);
+  u64 old = 0;
+  bool ok = atomic_rmw(*s, s->slow_address, op, AtomicKind(s->slow_op >> kSlowOpAux),
+                       s->slow_value[0] & operand_mask(op), old);
+  finish_atomic(s, ok, old);
+}
+
+void slow_compare_swap(ExecState* s) noexcept {
+  ir::MemOp op = ir::MemOp::unpack(s->slow_op);
+  u64 mask = operand_mask(op);
+  Vec old;
+  bool ok = compare_exchange(*s, s->slow_address, op, {s->slow_value[0] & mask, 0},
+                             {s->slow_value[1] & mask, 0}, old);
+  finish_atomic(s, ok, old.lo);
+}
+
+void slow_store_exclusive(ExecState* s) noexcept {
+  u64 failed = 1;
+  bool ok =
+      store_exclusive(*s, s->slow_address, ir::MemOp::unpack(s->slow_op), {s->slow_value[0], 0}, failed);
+  finish_atomic(s, ok, failed);
+}
+
 template <class Emit>
 const u8* assemble(CodeArena& arena, Emit emit) {
   asmjit::CodeHolder code;
@@ -118,6 +149,9 @@ Thunks::Thunks(CodeArena& arena) {
   for (int keep = 0; keep < 2; keep++) {
     load[keep] = slow_path(arena, reinterpret_cast<const void*>(&slow_load), keep);
     store[keep] = slow_path(arena, reinterpret_cast<const void*>(&slow_store), keep);
+    atomic_rmw[keep] = slow_path(arena, reinterpret_cast<const void*>(&slow_atomic_rmw), keep);
+    compare_swap[keep] = slow_path(arena, reinterpret_cast<const void*>(&slow_compare_swap), keep);
+    store_exclusive[keep] = slow_path(arena, reinterpret_cast<const void*>(&slow_store_exclusive), keep);
   }
 }
 

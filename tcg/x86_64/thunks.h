@@ -12,6 +12,8 @@ struct FpConstants {  // 16-byte aligned, in the arena
   u16 compare_flags[0x46];
 };
 
+inline constexpr unsigned kSlowOpAux = 24;
+
 class Thunks {
  public:
   // Emits them at the start of the arena.
@@ -24,6 +26,11 @@ class Thunks {
   // faulted.
   const u8* load[2] = {};  // [0]: no vector register is live; [1]: all are kept
   const u8* store[2] = {};
+  // The same with the operand, or what is expected and desired, in slow_value; what was there, or the status,
+  // comes back in it. Beside the MemOp, slow_op has the op's aux from bit kSlowOpAux on.
+  const u8* atomic_rmw[2] = {};
+  const u8* compare_swap[2] = {};
+  const u8* store_exclusive[2] = {};
   // Call with an EvalFrame at RSP whose out.lo is the function; keeps every register.
   const u8* evaluate = nullptr;
   const FpConstants* constants = nullptr;
