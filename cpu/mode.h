@@ -39,6 +39,7 @@ struct Mode {
   using PacTrapEl3 = Field<33, 1>;     // SCR_EL3.API is 0 below EL3: pointer authentication traps
   using BottomPacBit0 = Field<34, 6>;  // with FEAT_PAuth: the lowest bit of a PAC, for VA<55>=0 and 1
   using BottomPacBit1 = Field<40, 6>;
+  using ZeroBlocks = Field<46, 1>;  // DC ZVA may be used: not at EL0 without SCTLR_EL1.DZE
 
   constexpr unsigned el() const { return unsigned(El::get(word)); }
   constexpr bool fp_enabled() const { return FpTrapEl::get(word) == 0; }

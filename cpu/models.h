@@ -13,6 +13,9 @@
 
 namespace sluice::cpu {
 
+// DCZID_EL0.BS of all models: DC ZVA zeroes so many words, as log2.
+inline constexpr u8 kDczBlockSize = 4;
+
 struct CpuModel {
   std::string_view name;           // of `-cpu`
   std::string_view dt_compatible;  // of the device tree
@@ -23,7 +26,6 @@ struct CpuModel {
   u64 clidr = 0;
   u64 ccsidr[3] = {};  // L1 data, L1 instruction, L2 unified
   unsigned pa_bits = 40;
-  u8 dczid = 4;  // log2 words of DC ZVA
   u8 breakpoints = 6, context_breakpoints = 2, watchpoints = 4;
   u8 debug_version = 6;  // ID_AA64DFR0_EL1.DebugVer
   u8 pmu_counters = 6;

@@ -24,7 +24,7 @@ namespace {
 
 // SCTLR_ELx.
 constexpr unsigned kM = 0, kA = 1, kSa = 3, kSa0 = 4, kE0e = 24, kEe = 25, kEnDb = 13, kEnDa = 27, kEnIb = 30,
-                   kEnIa = 31, kBt0 = 35, kBt1 = 36;
+                   kEnIa = 31, kBt0 = 35, kBt1 = 36, kDze = 14;
 // TCR_EL1, and of TCR_EL3.
 constexpr unsigned kT0sz = 0, kT1sz = 16, kTbi0 = 37, kTbi1 = 38, kTbid0 = 51, kTbid1 = 52, kEl3Tbi = 20,
                    kEl3Tbid = 29;
@@ -163,6 +163,7 @@ Mode Pe::compute_mode() const {
   m.set<Mode::AlignCheck>(bit(sctlr, kA) || !bit(sctlr, kM));
   m.set<Mode::SpAlignCheck>(bit(sctlr, el0 ? kSa0 : kSa));
   m.set<Mode::BtypeChecked>(bit(sctlr, el0 ? kBt0 : kBt1));
+  m.set<Mode::ZeroBlocks>(!el0 || bit(sctlr, kDze));
   m.set<Mode::Tbi>(tbi.instruction);
   m.set<Mode::TcrTbiData>(tbi.data);
   m.set<Mode::OneRange>(s.el == 3);

@@ -212,6 +212,21 @@ bool compare_exchange(ExecState& state, u64 va, MemOp op, Vec expected, Vec desi
   return !equal || write_piece(state, t, va, op.size(), desired);
 }
 
+bool zero_block(ExecState& state, u64 va, unsigned log2_bytes) noexcept {
+  u64 size = u64{1} << log2_bytes, first = align_down(va, size);
+  MemOp op;
+  if (u8* host = probe(state, first, Access::Write, op)) {
+    std::memset(host, 0, size);
+    return true;
+  }
+  op.log2_size = 0;
+  if (state.guest->access(va, 1, Access::Write, op).kind == DataTarget::Kind::Fault) return false;
+  op.log2_size = 4;
+  for (u64 done = 0; done < size; done += op.size())
+    if (!write_guest(state, first + done, op, {})) return false;
+  return true;
+}
+
 bool store_exclusive(ExecState& state, u64 va, MemOp op, Vec value, u64& failed) noexcept {
   failed = 1;
   Vec old;

@@ -20,4 +20,7 @@ bool compare_exchange(ExecState& state, u64 va, ir::MemOp op, Vec expected, Vec 
 // Stores if the monitor is open for exactly this access and [va] is what was loaded: `failed` is 0, else 1.
 bool store_exclusive(ExecState& state, u64 va, ir::MemOp op, Vec value, u64& failed) noexcept;
 
+// Zeroes the naturally aligned block of 1 << log2_bytes that va lies in; a fault is one of va. DC ZVA.
+bool zero_block(ExecState& state, u64 va, unsigned log2_bytes) noexcept;
+
 }  // namespace sluice::tcg

@@ -1,6 +1,7 @@
 #include "tcg/soft_tlb.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace sluice::tcg {
 
@@ -43,16 +44,52 @@ void SoftTlb::unlink(u32 slot) {
   else
     link_at(l.previous).next = l.next;
   if (l.next != kNone) link_at(l.next).previous = l.previous;
+  kill(slot);
+}
+
+// With it go its copies.
+void SoftTlb::kill(u32 slot) {
+  for_each_copy(slot, [](FrontSlot& copy) { copy = {}; });
+  banks_[slot / kSlotsPerBank]->copies[slot % kSlotsPerBank] = 0;
   slot_at(slot) = {};
+}
+
+template <class F>
+void SoftTlb::for_each_copy(u32 slot, F f) {
+  Bank& bank = *banks_[slot / kSlotsPerBank];
+  const SoftTlbSlot& s = slot_at(slot);
+  u64 page = s.read_tag != kNoTag ? s.read_tag : s.write_tag;
+  for (u32 mask = bank.copies[slot % kSlotsPerBank]; mask; mask &= mask - 1)
+    if (FrontSlot& copy = bank.front[unsigned(std::countr_zero(mask))]; copy.page == page) f(copy);
+}
+
+void SoftTlb::fill_front(Bank& bank, u32 slot, unsigned n) {
+  const SoftTlbSlot& s = bank.sets[slot / 2].way[slot % 2];
+  bool read = s.read_tag != kNoTag, write = s.write_tag != kNoTag;
+  bank.front[n] = {read ? s.read_tag : s.write_tag, s.addend, read ? FrontSlot::kLimit : 0,
+                   write ? FrontSlot::kLimit : 0};
+  bank.copies[slot] |= 1u << n;
+}
+
+void SoftTlb::copy_to_front(SoftTlbSet* sets, u64 va, unsigned n) {
+  u64 page = va & ~kSoftPageMask;
+  for (unsigned way = 0; way < 2; way++)
+    if (const SoftTlbSlot& s = sets[set_index(va)].way[way]; s.read_tag == page || s.write_tag == page)
+      return fill_front(bank_of(sets), set_index(va) * 2 + way, n);
+}
+
+const FrontSlot& SoftTlb::front_slot(const SoftTlbSet* sets, unsigned n) {
+  return bank_of(const_cast<SoftTlbSet*>(sets)).front[n];
 }
 
 void SoftTlb::empty(unsigned bank) {
   for (u32 i = 0; i < kSlotsPerBank; i++)
     if (u32 slot = bank * kSlotsPerBank + i; slot_at(slot).parent) unlink(slot);
+  banks_[bank]->written_pages.reset();
 }
 
 void SoftTlb::insert(SoftTlbSet* bank, u64 va, u8* host_page, bool readable, bool writable, u64 parent) {
-  unsigned n = reinterpret_cast<const Bank*>(bank)->number;
+  unsigned n = bank_of(bank).number;
   va &= ~kSoftPageMask;
   SoftTlbSet& set = bank[set_index(va)];
   auto holds = [&](const SoftTlbSlot& s) { return s.read_tag == va || s.write_tag == va; };
@@ -67,9 +104,16 @@ void SoftTlb::insert(SoftTlbSet* bank, u64 va, u8* host_page, bool readable, boo
     unlink(first);
     link(first + 1, moved);
   }
+  if (writable) bank_of(bank).written_pages.set(page_hash(reinterpret_cast<u64>(host_page)));
+  // The same page with other rights: its copies stay copies.
+  u32 copies = 0;
+  if (holds(set.way[0]))
+    for_each_copy(first, [&](FrontSlot& copy) { copies |= 1u << (&copy - bank_of(bank).front.data()); });
   if (set.way[0].parent) unlink(first);
   link(first,
        {readable ? va : kNoTag, writable ? va : kNoTag, reinterpret_cast<u64>(host_page) - va, parent});
+  for (; copies; copies &= copies - 1)
+    fill_front(bank_of(bank), set_index(va) * 2, unsigned(std::countr_zero(copies)));
 }
 
 void SoftTlb::link(u32 slot, const SoftTlbSlot& content) {
@@ -84,20 +128,28 @@ void SoftTlb::remove_parent(u64 parent) {
   if (u32(parent) >= heads_.size()) return;
   u32& head = heads_[u32(parent)];
   if (head == kNone || slot_at(head).parent != parent) return;
-  for (u32 slot = head; slot != kNone; slot = link_at(slot).next) slot_at(slot) = {};
+  for (u32 slot = head; slot != kNone; slot = link_at(slot).next) kill(slot);
   head = kNone;
 }
 
 void SoftTlb::protect_host_page(const u8* host_page) {
-  for (auto& bank : banks_)
-    for (auto& set : bank->sets)
-      for (auto& way : set.way)
-        if (way.write_tag != kNoTag && way.addend + way.write_tag == reinterpret_cast<u64>(host_page))
-          way.write_tag = kNoTag;
+  const u64 host = reinterpret_cast<u64>(host_page);
+  for (const auto& bank : banks_) {
+    if (!bank->written_pages[page_hash(host)]) continue;
+    for (u32 slot = bank->number * kSlotsPerBank; slot < (bank->number + 1) * kSlotsPerBank; slot++) {
+      SoftTlbSlot& s = slot_at(slot);
+      if (s.write_tag == kNoTag || s.addend + s.write_tag != host) continue;
+      for_each_copy(slot, [](FrontSlot& copy) { copy.write_limit = 0; });
+      s.write_tag = kNoTag;
+    }
+  }
 }
 
 void SoftTlb::flush_all() {
-  for (auto& bank : banks_) bank->sets.fill({});
+  for (auto& bank : banks_) {
+    bank->sets.fill({}), bank->front.fill({}), bank->copies.fill(0);
+    bank->written_pages.reset();
+  }
   std::fill(heads_.begin(), heads_.end(), kNone);
 }
 

@@ -2,10 +2,12 @@
 // TLB: every slot names the entry it came from and dies with it.
 //
 // A bank holds the slots of one translation context (regime, security, ASID, VMID, privilege): changing the
-// context changes a pointer and flushes nothing. Banks are 2-way; a set is one cache line, and translated
-// code probes the first way inline (tcg/x86_64/memory_access.cpp knows this layout).
+// context changes a pointer and flushes nothing. Banks are 2-way; a set is one cache line. Translated code
+// (tcg/x86_64/emit_memory.cpp) probes a front slot or the first way inline, and both ways out of line.
 #pragma once
 #include <array>
+#include <bitset>
+#include <cstddef>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -30,9 +32,23 @@ struct SoftTlbSlot {
 struct alignas(64) SoftTlbSet {
   SoftTlbSlot way[2];
 };
-static_assert(sizeof(SoftTlbSet) == 64);
+inline constexpr unsigned kSetShift = 6;  // log2 of its size
+static_assert(sizeof(SoftTlbSet) == 1u << kSetShift);
 
-inline constexpr unsigned kBankSets = 256;
+// What the accesses through one base register of the guest used last: a copy of a slot of the same bank, made
+// for the comparison that translated code makes first. It dies with the slot.
+struct FrontSlot {
+  u64 page = 0;
+  u64 addend = 0;
+  // An access may begin below this offset in the page: so that 16 bytes fit behind, or nowhere.
+  u64 read_limit = 0, write_limit = 0;
+  static constexpr u64 kLimit = kSoftPageSize - 15;
+};
+inline constexpr unsigned kFrontSlots = 32;  // X0 to X30, SP
+// From the pointer to a bank.
+constexpr i32 front_slot_offset(unsigned n) { return (i32(n) - i32(kFrontSlots)) * i32(sizeof(FrontSlot)); }
+
+inline constexpr unsigned kBankSets = 1024;
 constexpr unsigned set_index(u64 va) { return (va >> kSoftPageBits) & (kBankSets - 1); }
 
 // A context as an open key; the guest packs what it likes into it (see cpu/translation/context.h).
@@ -47,6 +63,9 @@ class SoftTlb {
   SoftTlbSet* bank_for(ContextKey context);
   // Puts a page into `bank` (as returned by bank_for). `parent` is not 0.
   void insert(SoftTlbSet* bank, u64 va, u8* host_page, bool readable, bool writable, u64 parent);
+  // Copies the slot of the page to front slot n of its bank, if the bank has it.
+  static void copy_to_front(SoftTlbSet* bank, u64 va, unsigned n);
+  static const FrontSlot& front_slot(const SoftTlbSet* bank, unsigned n);
   // Kills every slot whose parent is `parent`: O(slots of that entry).
   void remove_parent(u64 parent);
   // Kills write access to a host page (it has code in it now).
@@ -63,12 +82,25 @@ class SoftTlb {
     u32 previous = kNone, next = kNone;
   };
   struct Bank {
-    std::array<SoftTlbSet, kBankSets> sets;  // first: a pointer to it is a pointer to the bank
+    std::array<FrontSlot, kFrontSlots> front;  // right before the sets: see front_slot_offset
+    std::array<SoftTlbSet, kBankSets> sets;    // a pointer to them is a pointer to the bank
     std::array<Link, kSlotsPerBank> links;
+    std::array<u32, kSlotsPerBank>
+        copies{};  // the front slots that may hold a copy of the slot: a bit for each
+    // By a hash of the host page: whether a slot may have allowed writes to it since the bank was empty.
+    std::bitset<4096> written_pages;
     unsigned number = 0;
     ContextKey context = ~ContextKey{0};
     u64 last_use = 0;
   };
+  static Bank& bank_of(SoftTlbSet* sets) {
+    return *reinterpret_cast<Bank*>(reinterpret_cast<char*>(sets) - offsetof(Bank, sets));
+  }
+  static void fill_front(Bank& bank, u32 slot, unsigned n);
+  static size_t page_hash(u64 host_page) { return host_page >> kSoftPageBits & 4095; }
+  void kill(u32 slot);
+  template <class F>
+  void for_each_copy(u32 slot, F f);
   SoftTlbSlot& slot_at(u32 n) { return banks_[n / kSlotsPerBank]->sets[n % kSlotsPerBank / 2].way[n % 2]; }
   Link& link_at(u32 n) { return banks_[n / kSlotsPerBank]->links[n % kSlotsPerBank]; }
   void link(u32 slot, const SoftTlbSlot& content);
@@ -77,6 +109,7 @@ class SoftTlb {
 
   std::vector<std::unique_ptr<Bank>> banks_;
   std::unordered_map<ContextKey, unsigned> by_context_;
+  static_assert(offsetof(Bank, sets) == kFrontSlots * sizeof(FrontSlot));
   u32& head_of(u64 parent);
   std::vector<u32> heads_;  // first slot of each parent, by its low 32 bits
   u64 tick_ = 0;

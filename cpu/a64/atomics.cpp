@@ -17,14 +17,14 @@ void atomic(Emitter& e, Imm<2> size, bool, bool, Reg Rs, Reg Rn, Reg Rt) {
     AtomicAccess access{u8(size), true, K};
     return e.X(Rt, e.ir.call(kBigEndianAtomic, {address, e.X(Rs), e.ir.i64(access.pack())}));
   }
-  e.X(Rt, e.ir.atomic(K, address, e.X(size == 3, Rs), atomic_op(size)));
+  e.X(Rt, e.ir.atomic(K, address, e.X(size == 3, Rs), atomic_op(size, Rn)));
 }
 
 void CAS(Emitter& e, Imm<2> size, bool, Reg Rs, bool, Reg Rn, Reg Rt) {
   Value address = base_address(e, Rn);
   Value expected = in_memory_order(e, e.X(size == 3, Rs), size),
         desired = in_memory_order(e, e.X(size == 3, Rt), size);
-  e.X(Rs, in_memory_order(e, e.ir.compare_swap(address, expected, desired, atomic_op(size)), size));
+  e.X(Rs, in_memory_order(e, e.ir.compare_swap(address, expected, desired, atomic_op(size, Rn)), size));
 }
 
 void CASP(Emitter& e, bool sz, bool, Reg Rs, bool, Reg Rn, Reg Rt) {

@@ -25,12 +25,12 @@ void literal(Emitter& e, Imm<19> imm19, Reg Rt) {
 template <Kind K, unsigned Log2>
 void scaled(Emitter& e, Imm<12> imm12, Reg Rn, Reg Rt) {
   Value address = displaced(e, base_address(e, Rn), u64{imm12} << Log2);
-  load_or_store(e, K, Rt, address, {.log2_size = Log2});
+  load_or_store(e, K, Rt, address, {.log2_size = Log2, .base = base_hint(Rn)});
 }
 template <Kind K, unsigned Log2, Index I>
 void immediate(Emitter& e, Imm<9> imm9, Reg Rn, Reg Rt) {
   Address a = indexed(e, I, Rn, sign_extend(imm9, 9));
-  load_or_store(e, K, Rt, a.access, {.log2_size = Log2});
+  load_or_store(e, K, Rt, a.access, {.log2_size = Log2, .base = base_hint(Rn)});
   write_back(e, I, Rn, a, is_load(K) && Rn.n == Rt.n && Rn.n != 31);
 }
 template <Kind K, unsigned Log2>
@@ -52,7 +52,11 @@ template <Kind K, unsigned Log2>
 void ordered(Emitter& e, Imm<9> imm9, Reg Rn, Reg Rt) {
   Value address = displaced(e, base_address(e, Rn), sign_extend(imm9, 9));
   load_or_store(e, K, Rt, address,
-                {.log2_size = Log2, .aligned = true, .acquire = is_load(K), .release = !is_load(K)});
+                {.log2_size = Log2,
+                 .aligned = true,
+                 .acquire = is_load(K),
+                 .release = !is_load(K),
+                 .base = base_hint(Rn)});
 }
 
 // --- PRFM ---

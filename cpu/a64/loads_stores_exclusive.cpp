@@ -26,7 +26,8 @@ void open_monitor(Emitter& e, Value address, unsigned size, Value value) {
 template <unsigned Log2>
 void LDXR(Emitter& e, bool o0, Reg Rn, Reg Rt) {
   Value address = base_address(e, Rn);
-  Value v = e.ir.load(Type::I64, address, {.log2_size = Log2, .aligned = true, .acquire = o0});
+  Value v = e.ir.load(Type::I64, address,
+                      {.log2_size = Log2, .aligned = true, .acquire = o0, .base = base_hint(Rn)});
   open_monitor(e, address, 1u << Log2, v);
   e.X(Rt, in_memory_order(e, v, Log2));
 }
@@ -35,19 +36,20 @@ template <unsigned Log2>
 void STXR(Emitter& e, Reg Rs, bool, Reg Rn, Reg Rt) {
   Value address = base_address(e, Rn);
   Value v = in_memory_order(e, e.X(Log2 == 3, Rt), Log2);
-  e.X(Rs, e.ir.store_exclusive(address, v, atomic_op(Log2)));
+  e.X(Rs, e.ir.store_exclusive(address, v, atomic_op(Log2, Rn)));
 }
 
 void LDXP_W(Emitter& e, bool o0, Reg Rt2, Reg Rn, Reg Rt) {
   Value address = base_address(e, Rn);
-  Value v = e.ir.load(Type::I64, address, {.log2_size = 3, .aligned = true, .acquire = o0});
+  Value v =
+      e.ir.load(Type::I64, address, {.log2_size = 3, .aligned = true, .acquire = o0, .base = base_hint(Rn)});
   open_monitor(e, address, 8, v);
   e.X(Rt, in_memory_order(e, e.and_(v, e.ir.i64(ones(32))), 2));
   e.X(Rt2, in_memory_order(e, e.ir.binary(Op::Shr, v, e.ir.i64(32)), 2));
 }
 void LDXP_X(Emitter& e, bool o0, Reg Rt2, Reg Rn, Reg Rt) {
   Value address = base_address(e, Rn);
-  Value v = e.ir.load_vec(address, {.log2_size = 4, .aligned = true, .acquire = o0});
+  Value v = e.ir.load_vec(address, {.log2_size = 4, .aligned = true, .acquire = o0, .base = base_hint(Rn)});
   open_monitor(e, address, 16, v);
   e.X(Rt, in_memory_order(e, e.ir.emit(Op::VLane, Type::I64, {v}, 0, 3), 3));
   e.X(Rt2, in_memory_order(e, e.ir.emit(Op::VLane, Type::I64, {v}, 1, 3), 3));
@@ -58,7 +60,7 @@ void STXP_W(Emitter& e, Reg Rs, bool, Reg Rt2, Reg Rn, Reg Rt) {
   Value low = in_memory_order(e, e.zero_extend(e.X(false, Rt)), 2);
   Value high = in_memory_order(e, e.zero_extend(e.X(false, Rt2)), 2);
   Value v = e.or_(low, e.ir.binary(Op::Shl, high, e.ir.i64(32)));
-  e.X(Rs, e.ir.store_exclusive(address, v, atomic_op(3)));
+  e.X(Rs, e.ir.store_exclusive(address, v, atomic_op(3, Rn)));
 }
 void STXP_X(Emitter& e, Reg Rs, bool, Reg Rt2, Reg Rn, Reg Rt) {
   Value address = base_address(e, Rn);
@@ -71,12 +73,12 @@ void STXP_X(Emitter& e, Reg Rs, bool, Reg Rt2, Reg Rn, Reg Rt) {
 template <unsigned Log2>
 void load_acquire(Emitter& e, Reg Rn, Reg Rt) {
   load_or_store(e, Kind::Load, Rt, base_address(e, Rn),
-                {.log2_size = Log2, .aligned = true, .acquire = true});
+                {.log2_size = Log2, .aligned = true, .acquire = true, .base = base_hint(Rn)});
 }
 template <unsigned Log2>
 void store_release(Emitter& e, Reg Rn, Reg Rt) {
   load_or_store(e, Kind::Store, Rt, base_address(e, Rn),
-                {.log2_size = Log2, .aligned = true, .release = true});
+                {.log2_size = Log2, .aligned = true, .release = true, .base = base_hint(Rn)});
 }
 
 constexpr Insn kRows[] = {

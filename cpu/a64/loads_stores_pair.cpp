@@ -12,7 +12,7 @@ namespace {
 template <unsigned Log2, Index I>
 void STP(Emitter& e, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
   Address a = indexed(e, I, Rn, sign_extend(imm7, 7) << Log2);
-  MemOp op{.log2_size = Log2};
+  MemOp op{.log2_size = Log2, .base = base_hint(Rn)};
   Value first = e.X(Log2 == 3, Rt), second = e.X(Log2 == 3, Rt2);
   store_pair(e, a.access, {first, second}, op);
   write_back(e, I, Rn, a);
@@ -21,7 +21,7 @@ void STP(Emitter& e, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
 template <unsigned Log2, bool Signed, Index I>
 void LDP(Emitter& e, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
   Address a = indexed(e, I, Rn, sign_extend(imm7, 7) << Log2);
-  MemOp op{.log2_size = Log2, .sign_extend = Signed};
+  MemOp op{.log2_size = Log2, .sign_extend = Signed, .base = base_hint(Rn)};
   Type type = Log2 == 3 || Signed ? Type::I64 : Type::I32;
   Pair v = load_pair(e, type, a.access, op);
   e.X(Rt, v.first);

@@ -10,8 +10,8 @@ namespace sluice::cpu::a64 {
 namespace {
 
 template <bool Load, unsigned Log2>
-void transfer(Emitter& e, Reg Rt, Value address) {
-  MemOp op{.log2_size = Log2};
+void transfer(Emitter& e, Reg Rt, Value address, u8 base = 0) {
+  MemOp op{.log2_size = Log2, .base = base};
   if (Load)
     e.V(Rt, load_vector(e, address, op, Log2));
   else
@@ -24,12 +24,12 @@ void literal(Emitter& e, Imm<19> imm19, Reg Rt) {
 }
 template <bool Load, unsigned Log2>
 void scaled(Emitter& e, Imm<12> imm12, Reg Rn, Reg Rt) {
-  transfer<Load, Log2>(e, Rt, displaced(e, base_address(e, Rn), u64{imm12} << Log2));
+  transfer<Load, Log2>(e, Rt, displaced(e, base_address(e, Rn), u64{imm12} << Log2), base_hint(Rn));
 }
 template <bool Load, unsigned Log2, Index I>
 void immediate(Emitter& e, Imm<9> imm9, Reg Rn, Reg Rt) {
   Address a = indexed(e, I, Rn, sign_extend(imm9, 9));
-  transfer<Load, Log2>(e, Rt, a.access);
+  transfer<Load, Log2>(e, Rt, a.access, base_hint(Rn));
   write_back(e, I, Rn, a);
 }
 template <bool Load, unsigned Log2>
@@ -42,7 +42,7 @@ void by_register(Emitter& e, Reg Rm, Imm<3> option, bool S, Reg Rn, Reg Rt) {
 template <unsigned Log2, Index I>
 void STP(Emitter& e, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
   Address a = indexed(e, I, Rn, sign_extend(imm7, 7) << Log2);
-  MemOp op{.log2_size = Log2};
+  MemOp op{.log2_size = Log2, .base = base_hint(Rn)};
   Value first = e.V(Rt), second = e.V(Rt2);
   store_vector_pair(e, a.access, {first, second}, op, Log2);
   write_back(e, I, Rn, a);
@@ -51,7 +51,7 @@ void STP(Emitter& e, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
 template <unsigned Log2, Index I>
 void LDP(Emitter& e, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
   Address a = indexed(e, I, Rn, sign_extend(imm7, 7) << Log2);
-  MemOp op{.log2_size = Log2};
+  MemOp op{.log2_size = Log2, .base = base_hint(Rn)};
   Pair v = load_vector_pair(e, a.access, op, Log2);
   e.V(Rt, v.first);
   e.V(Rt2, v.second);

@@ -22,6 +22,7 @@ Value permute(Emitter& e, Op op, Value a, Value b, unsigned esize, unsigned byte
 // What the instruction moves: `bytes` (8 or 16) of each register, in elements of 1 << esize bytes.
 struct Shape {
   unsigned esize, bytes;
+  u8 base;  // MemOp::base
 };
 
 // --- Three registers, by byte tables ---
@@ -93,7 +94,9 @@ Vectors interleave(Emitter& e, const Vectors& v, unsigned selem, Shape s) {
 // matters; then, element by element.
 bool by_element(const Emitter& e, Shape s) { return e.mode.get<Mode::AlignCheck>() && s.esize > 0; }
 
-MemOp whole_op(Shape s) { return {.log2_size = u8(s.bytes == 16 ? 4 : 3), .any_alignment = true}; }
+MemOp whole_op(Shape s) {
+  return {.log2_size = u8(s.bytes == 16 ? 4 : 3), .any_alignment = true, .base = s.base};
+}
 Value load_whole(Emitter& e, Value address, Shape s) {
   if (!by_element(e, s)) return load_vector(e, address, whole_op(s), s.esize);
   Value r = vconst(e, 0);
@@ -149,7 +152,7 @@ void post_index(Emitter& e, Reg n, Reg m, Value base, unsigned bytes) {
 template <unsigned Registers, unsigned Selem>
 bool load_multiple(Emitter& e, bool Q, u32 size, Reg Rn, Reg Rt, Value& base) {
   if (size == 3 && !Q && Selem != 1) return e.unallocated(), false;
-  Shape s{size, Q ? 16u : 8u};
+  Shape s{size, Q ? 16u : 8u, base_hint(Rn)};
   base = base_address(e, Rn);
   Vectors m = load_all<Registers>(e, base, s);
   Vectors v = deinterleave(e, m, Selem, s);
@@ -159,7 +162,7 @@ bool load_multiple(Emitter& e, bool Q, u32 size, Reg Rn, Reg Rt, Value& base) {
 template <unsigned Registers, unsigned Selem>
 bool store_multiple(Emitter& e, bool Q, u32 size, Reg Rn, Reg Rt, Value& base) {
   if (size == 3 && !Q && Selem != 1) return e.unallocated(), false;
-  Shape s{size, Q ? 16u : 8u};
+  Shape s{size, Q ? 16u : 8u, base_hint(Rn)};
   base = base_address(e, Rn);
   Vectors v;
   for (unsigned k = 0; k < Registers; k++) v[k] = e.V(register_at(Rt, k));

@@ -12,6 +12,18 @@ inline Value displaced(Emitter& e, Value address, u64 offset) {
   return offset ? e.add(address, e.ir.i64(offset)) : address;
 }
 
+// MemOp::base of accesses whose address is the base register and a fixed offset.
+constexpr u8 base_hint(Reg n) { return u8(n.n + 1); }
+// Of all atomics and store-exclusives: checked as a write, ordered in every way.
+constexpr MemOp atomic_op(unsigned log2_size, Reg n) {
+  return {.log2_size = u8(log2_size),
+          .aligned = true,
+          .acquire = true,
+          .release = true,
+          .as_write = true,
+          .base = base_hint(n)};
+}
+
 // Mem[address, op.size()], extended to `type` as op.sign_extend says.
 Value load(Emitter& e, Type type, Value address, MemOp op);
 void store(Emitter& e, Value address, Value v, MemOp op);

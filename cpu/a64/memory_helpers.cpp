@@ -11,6 +11,10 @@ using tcg::AtomicKind;
 using tcg::Vec;
 using tcg::ir::MemOp;
 
+constexpr MemOp atomic_op(unsigned log2_size) {
+  return {.log2_size = u8(log2_size), .aligned = true, .acquire = true, .release = true, .as_write = true};
+}
+
 // The low 1 << log2_size bytes of v in reverse order.
 constexpr u64 reversed(u64 v, unsigned log2_size) { return __builtin_bswap64(v) >> (64 - (8u << log2_size)); }
 

@@ -18,11 +18,6 @@ struct AtomicAccess {
   }
 };
 
-// Of all atomics and store-exclusives: checked as a write, ordered in every way.
-constexpr tcg::ir::MemOp atomic_op(unsigned log2_size) {
-  return {.log2_size = u8(log2_size), .aligned = true, .acquire = true, .release = true, .as_write = true};
-}
-
 // LD<op>, SWP of big-endian data: (address, operand, AtomicAccess) -> the old value, zero-extended.
 u64 helper_big_endian_atomic(tcg::ExecState&, u64 address, u64 operand, u64 access) noexcept;
 

@@ -1,10 +1,12 @@
 // Arm DDI 0487, "Branches, Exception Generating and System instructions", without the branches.
 #include "base/bits.h"
 #include "cpu/a64/groups.h"
+#include "cpu/a64/memory_access.h"
 #include "cpu/a64/pointer_authentication.h"
 #include "cpu/a64/system_helpers.h"
 #include "cpu/emit.h"
 #include "cpu/exception.h"
+#include "cpu/models.h"
 #include "cpu/sysreg/el3_traps.h"
 #include "cpu/sysreg/table.h"
 
@@ -104,6 +106,7 @@ bool checked_at_run_time(const Emitter& e, const Row& row) {
   switch (row.trap) {
     case Trap::Never:
     case Trap::Fp: return false;
+    case Trap::Dze: return !e.mode.get<Mode::ZeroBlocks>();
     case Trap::SecureTimer: return e.mode.el() != 3;
     case Trap::SpEl0: return !e.mode.get<Mode::SpSel>();
     default: return e.mode.el() == 0;
@@ -132,8 +135,8 @@ Value read_inline(Emitter& e, SysregId id) {
 }
 
 bool write_inline(Emitter& e, SysregId id, Reg Rt) {
-  constexpr SysregId kNzcv(3, 3, 4, 2, 0), kSpEl0(3, 0, 4, 1, 0), kZva(1, 3, 7, 4, 1);
-  if (id == kZva) return e.ir.call(sysreg::kDcZva, {e.X(Rt)}), true;
+  constexpr SysregId kNzcv(3, 3, 4, 2, 0), kSpEl0(3, 0, 4, 1, 0), kDcZva(1, 3, 7, 4, 1);
+  if (id == kDcZva) return e.ir.zero_block(e.X(Rt), kDczBlockSize + 2, base_hint(Rt)), true;
   if (id == kNzcv) {
     Value nzcv = e.truncate(e.ir.binary(Op::Shr, e.X(Rt), e.ir.i64(28)));
     e.flags(e.ir.emit(Op::FlagsFromNzcv, Type::Flags, {nzcv}));

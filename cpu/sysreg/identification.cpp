@@ -19,7 +19,7 @@ u64 ccsidr(Pe& pe, const Row&) {
 // DCZID_EL0.DZP tells whether DC ZVA is prohibited here: at EL0, by SCTLR_EL1.DZE.
 u64 dczid(Pe& pe, const Row&) {
   bool prohibited = pe.state().el == 0 && !bit(pe.state().sysregs[Slot::SCTLR_EL1], 14);
-  return pe.model().dczid | u64(prohibited) << 4;
+  return kDczBlockSize | u64(prohibited) << 4;
 }
 
 template <u64 IdRegisters::*Member>

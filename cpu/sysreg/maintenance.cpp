@@ -1,7 +1,5 @@
 // System instructions: cache maintenance, address translation, TLB maintenance (Arm DDI 0487, chapter C5, op0
 // 1).
-#include <cstring>
-
 #include "cpu/sysreg/rows.h"
 #include "tcg/guest_memory.h"
 
@@ -14,31 +12,7 @@ void dc_by_va(Pe& pe, const Row&, u64 va) { pe.check_cache_operation(va, Access:
 void dc_ivac(Pe& pe, const Row&, u64 va) { pe.check_cache_operation(va, Access::Write); }
 void dc_by_set_way(Pe&, const Row&, u64) {}
 
-// DC ZVA: one naturally aligned block.
-void zero_block(Pe& pe, u64 va) {
-  constexpr u64 kUsualSize = 64;
-  PeState& s = pe.state();
-  u64 size = u64{4} << pe.model().dczid, first = align_down(va, size),
-      page = align_down(first, tcg::kSoftPageSize);
-  for (const tcg::SoftTlbSlot& slot : s.bank[tcg::set_index(first)].way)
-    if (slot.write_tag == page) {
-      void* to = reinterpret_cast<void*>(first + slot.addend);
-      if (size == kUsualSize) [[likely]]
-        std::memset(to, 0, kUsualSize);  // without a call
-      else
-        std::memset(to, 0, size);
-      return;
-    }
-  // Checked at the address that was given: FAR reports that one.
-  tcg::ir::MemOp op;
-  op.log2_size = 0;
-  if (pe.access(va, 1, Access::Write, op).kind == tcg::DataTarget::Kind::Fault) return;
-  op.log2_size = 4;
-  for (u64 done = 0; done < size; done += op.size())
-    if (!tcg::write_guest(s, first + done, op, {})) return;
-}
-
-void dc_zva(Pe& pe, const Row&, u64 va) { zero_block(pe, va); }
+void dc_zva(Pe& pe, const Row&, u64 va) { tcg::zero_block(pe.state(), va, kDczBlockSize + 2); }
 
 void ic_iallu(Pe& pe, const Row&, u64) { pe.invalidate_all_instructions(Pe::Shareability::Local); }
 void ic_ialluis(Pe& pe, const Row&, u64) { pe.invalidate_all_instructions(Pe::Shareability::Inner); }
@@ -163,13 +137,5 @@ constexpr Row kRows[] = {
 }  // namespace
 
 std::span<const Row> maintenance_rows() { return kRows; }
-
-u64 helper_dc_zva(tcg::ExecState& state, u64 va, u64, u64) noexcept {
-  Pe& pe = pe_of(state);
-  u64 exceptions = pe.exceptions_taken;
-  zero_block(pe, va);
-  if (state.leave && pe.exceptions_taken == exceptions) state.pc += 4;
-  return 0;
-}
 
 }  // namespace sluice::cpu::sysreg

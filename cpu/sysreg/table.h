@@ -105,9 +105,6 @@ inline constexpr tcg::Helper kRead = tcg::make_helper("sysreg_read", helper_read
 inline constexpr tcg::Helper kWrite = tcg::make_helper("sysreg_write", helper_write);
 inline constexpr tcg::Helper kReadUntrapped =
     tcg::make_helper("sysreg_read_untrapped", helper_read_untrapped, false, false);
-// DC ZVA where nothing traps it: a kernel clears pages with it, block by block.
-u64 helper_dc_zva(tcg::ExecState&, u64 va, u64, u64) noexcept;
-inline constexpr tcg::Helper kDcZva = tcg::make_helper("dc_zva", helper_dc_zva);
 inline constexpr tcg::Helper kReadUnknown = tcg::make_helper("sysreg_read_unknown", helper_read_unknown);
 inline constexpr tcg::Helper kWriteUnknown = tcg::make_helper("sysreg_write_unknown", helper_write_unknown);
 

@@ -139,7 +139,7 @@ class Execution {
   bool atomic(const Inst& i, Vec& out) {
     set_pc(i);
     ir::MemOp op = ir::MemOp::unpack(i.imm);
-    u64 va = arg(i, 0).lo, mask = ones(8 * op.size());
+    u64 va = op.address(arg(i, 0).lo), mask = ones(8 * op.size());
     Vec first{arg(i, 1).lo & mask, 0};
     out = {};
     bool ok = i.op == Op::StoreExclusive ? store_exclusive(state_, va, op, first, out.lo)
@@ -162,6 +162,7 @@ class Execution {
       case Op::AtomicRmw:
       case Op::CompareSwap:
       case Op::StoreExclusive: return atomic(i, out);
+      case Op::ZeroBlock: set_pc(i); return zero_block(state_, arg(i, 0).lo, i.aux) || stay(i);
       case Op::Fence: std::atomic_thread_fence(std::memory_order_seq_cst); return true;
       case Op::Call: return call(i, out);
       case Op::LeaveIfNonZero: {

@@ -58,6 +58,9 @@ class Builder {
   Value store_exclusive(Value address, Value v, MemOp m) {
     return emit(Op::StoreExclusive, Type::I32, {address, v}, m.pack());
   }
+  void zero_block(Value address, unsigned log2_bytes, u8 base) {
+    emit(Op::ZeroBlock, Type::Void, {address}, MemOp{.log2_size = 0, .base = base}.pack(), 0, u8(log2_bytes));
+  }
   // A full barrier as seen by other PEs (DMB/DSB of any kind that orders stores before loads).
   void fence() { emit(Op::Fence, Type::Void, {}); }
 

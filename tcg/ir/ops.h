@@ -85,6 +85,7 @@ enum Property : u8 {
 // (flags: 4 bytes). imm of memory ops: a packed MemOp (tcg/ir/mem_op.h). imm of exits: the guest pc.
 // Atomics are sequentially consistent. AtomicRmw: aux = AtomicKind; CompareSwap: address, expected, desired; both
 // give what was there. StoreExclusive: 0 when the monitor (tcg/exec_state.h) let it store, else 1; closes the monitor.
+// ZeroBlock: the aligned block of 1 << aux bytes (16 to 256) that the address is in.
 // Call: imm = const Helper*, aux = number of arguments.
 #define TCG_IR_SYSTEM_OPS(OP)                                                                               \
   OP(GetState,          '*', "",     ReadsState,             system)                                        \
@@ -96,6 +97,7 @@ enum Property : u8 {
   OP(AtomicRmw,         'T', "xt",   Memory,                 system)                                        \
   OP(CompareSwap,       'T', "xtt",  Memory,                 system)                                        \
   OP(StoreExclusive,    'W', "xt",   Memory,                 system)                                        \
+  OP(ZeroBlock,         'N', "x",    Memory,                 system)                                        \
   OP(Fence,             'N', "",     Memory,                 system)                                        \
   OP(Call,              'X', "...",  SideExit | ReadsState | WritesState, system)                           \
   OP(LeaveIfNonZero,    'N', "t",    SideExit,               system)                                        \

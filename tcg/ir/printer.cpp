@@ -15,7 +15,8 @@ bool carries_mem_op(Op op) {
     case Op::StoreVec:
     case Op::AtomicRmw:
     case Op::CompareSwap:
-    case Op::StoreExclusive: return true;
+    case Op::StoreExclusive:
+    case Op::ZeroBlock: return true;
     default: return false;
   }
 }
@@ -31,6 +32,8 @@ std::string mem_op_text(MemOp m) {
   if (m.as_write) s += ".as_write";
   if (m.with_next) s += ".with_next";
   if (m.behind) s += ".behind";
+  if (m.base) s += fmt::format(".base{}", m.base - 1);
+  if (m.displacement) s += fmt::format(" {:+}", m.displacement);
   return s;
 }
 

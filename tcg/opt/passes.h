@@ -7,10 +7,10 @@
 
 namespace sluice::tcg {
 
-enum class Pass : u8 { RedundantState, ConstantFold, DeadCode, RedundantChecks };
+enum class Pass : u8 { RedundantState, ConstantFold, DeadCode, RedundantChecks, FoldAddresses };
 struct PassSet {
   u32 bits = 0;
-  static constexpr PassSet all() { return {15}; }
+  static constexpr PassSet all() { return {31}; }
   static constexpr PassSet none() { return {0}; }
   constexpr bool has(Pass p) const { return bits >> unsigned(p) & 1; }
 };
@@ -20,6 +20,8 @@ struct PassSet {
 void eliminate_redundant_state(ir::Block& block);
 // Ops over constants become constants; identities (x + 0, x & x, ...) become their operand.
 void fold_constants(ir::Block& block);
+// The constant part of an address becomes the displacement of the access.
+void fold_addresses(ir::Block& block);
 // Removes pure ops whose results nobody uses, and closes the gaps.
 void eliminate_dead_code(ir::Block& block);
 

@@ -17,7 +17,8 @@ void Compiler::compile(const ir::Block& block, TranslatedBlock& out) {
   flag_uses_.analyse(block);
   regs.start(block, flag_uses_);
   host_flags_ = kNoValue;
-  skip_next_ = false;
+  skip_next_ = ordered_ = false;
+  exclusive_status_ = kNoValue;
   if (block.is_region) start_region();
   if (icount_) {
     Label over = a.newLabel();
@@ -36,6 +37,7 @@ void Compiler::compile(const ir::Block& block, TranslatedBlock& out) {
       emit_op(i);
       if (host_flags_ == flags_before && !keeps_host_flags(i.op)) host_flags_ = kNoValue;
       regs.end_op(i);
+      follow_order(i);
     }
     if (ir::info(i.op).result != 'N') regs.end_value(id());
   }

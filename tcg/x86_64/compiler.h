@@ -105,16 +105,23 @@ class Compiler {
     bool is_constant;
   };
   struct Probe {
-    Gp address, offset;  // host address = address + offset
-    Gp tag;
+    Gp address, offset;  // host address = address + offset + MemOp::displacement
+    Gp tag;              // only without a front slot, and for atomics
     Part parts[2];
-    unsigned count;
+    unsigned count = 1;
     bool is_store, is_vector, keep_vectors;
     Label miss, hit, done;
   };
   using SlowPath = std::function<void(const Probe&)>;
+  bool uses_front(MemOp op) const;
   Probe take_operands(const Inst& i, MemOp op);
   void probe(const Probe& p, MemOp op, Access access, SlowPath slow_path);
+  void probe_front(const Probe& p, MemOp op, Access access, Label cold_label);
+  void probe_bank(const Probe& p, MemOp op, Access access, Label cold_label);
+  void probe_second_way(const Probe& p, MemOp op, Access access);
+  void probe_out_of_line(const Probe& p, MemOp op, Access access);
+  void compare_way(const Probe& p, Access access, Gp base, unsigned way, Label otherwise);
+  void address_of(Gp to, const Probe& p, i32 offset);
   void call_slow_path(const Probe& p, MemOp op);
   void call_slow_path(const Probe& p, const Part& part);
   void finish(const Probe& p);
@@ -124,13 +131,14 @@ class Compiler {
   void store_vector_to(const Part& part, MemOp op, Mem m);
   void prepare_slow_path(const Probe& p, const Inst& i);
   Mem host_memory(const Probe& p, MemOp op, unsigned k = 0) const {
-    return x86::ptr(p.address, p.offset, 0, i32(k * op.size()), op.size());
+    return x86::ptr(p.address, p.offset, 0, op.displacement + i32(k * op.size()), op.size());
   }
   // Atomics (emit_atomic.cpp).
   void probe_atomic(Probe& p, const Inst& i, Gp operand, const u8* const (&thunk)[2],
                     ValueId second = kNoValue);
   void combine(ir::AtomicKind kind, MemOp op, Gp into, Gp old, Gp operand, Gp scratch);
   void zero_extend_small(Gp r, MemOp op);
+  void follow_order(const Inst& i);
   // Control (emit_control.cpp).
   void set_pc(u64 pc);
   void give_back(const Inst& i);
@@ -169,8 +177,11 @@ class Compiler {
   size_t current_ = 0;
   bool skip_next_ = false;  // the next op has been emitted together with this one
   FlagUses flag_uses_;
-  ValueId host_flags_ = kNoValue;  // the Flags value that EFLAGS holds now
-  bool carry_is_borrow_ = false;   // CF = NOT C, as x86 leaves it after a subtraction; else CF = C
+  // A full barrier has run, or will have where this path goes on, and no store since: another adds nothing.
+  bool ordered_ = false;
+  ValueId exclusive_status_ = kNoValue;  // of a store-exclusive, with no store since
+  ValueId host_flags_ = kNoValue;        // the Flags value that EFLAGS holds now
+  bool carry_is_borrow_ = false;         // CF = NOT C, as x86 leaves it after a subtraction; else CF = C
   std::vector<std::function<void()>> cold_;
 };
 

@@ -140,6 +140,27 @@ void Compiler::emit_CompareSwap(const Inst& i) {
   a.bind(p.done);
 }
 
+// x86-TSO lets a store pass only later loads, and a locked instruction ends that. A store-exclusive may not
+// have come to its locked instruction; where its status was found to be 0, it has.
+void Compiler::follow_order(const Inst& i) {
+  switch (i.op) {
+    case Op::Fence:
+    case Op::AtomicRmw:
+    case Op::CompareSwap: ordered_ = true, exclusive_status_ = kNoValue; break;
+    case Op::StoreExclusive: exclusive_status_ = id(); break;
+    case Op::ExitIfNonZero: ordered_ |= i.args[0] == exclusive_status_; break;
+    case Op::Store:
+    case Op::StoreVec:
+    case Op::ZeroBlock:
+    case Op::Call:
+    case Op::Label:
+      ordered_ = MemOp::unpack(i.imm).release && i.op == Op::Store;
+      exclusive_status_ = kNoValue;
+      break;
+    default: break;
+  }
+}
+
 void Compiler::emit_StoreExclusive(const Inst& i) {
   MemOp op = MemOp::unpack(i.imm);
   Mem size = state_field(offsetof(ExecState, exclusive_size), 4);

@@ -200,6 +200,7 @@ void Compiler::call_helper(const Inst& i) {
   }
   a.mov(x86::rax, imm(u64(h.function)));
   a.call(x86::rax);
+  a.mov(kBank, state_field(offsetof(ExecState, bank)));
 }
 
 void Compiler::emit_Call(const Inst& i) {

@@ -10,11 +10,16 @@ using ir::Type;
 
 namespace {
 
-constexpr unsigned kSetShift = 6;
-static_assert(sizeof(SoftTlbSet) == 1u << kSetShift);
 constexpr u32 kSetMask = (kBankSets - 1) << kSetShift;
 
 }  // namespace
+
+// Front slots pay where a base register stays in a page: the stack pointer and the frame pointer, and all of
+// them in hot loops. Elsewhere each change of page is a branch that the host has not foreseen.
+bool Compiler::uses_front(MemOp op) const {
+  constexpr u8 kFrame = 29 + 1, kStack = 31 + 1;
+  return op.base && !op.unprivileged && (block_->is_region || op.base == kFrame || op.base == kStack);
+}
 
 // Operands and results in registers. A pair takes those of the next op as well, which is emitted with this
 // one.
@@ -35,48 +40,97 @@ Compiler::Probe Compiler::take_operands(const Inst& i, MemOp op) {
     else if (!part.is_constant)
       part.value = p.is_store ? regs.use(inst.args[1]) : regs.define(result);
   }
-  p.tag = regs.temp(), p.offset = regs.temp();
+  p.offset = regs.temp();
+  if (!uses_front(op)) p.tag = regs.temp();
   p.keep_vectors = regs.any_xmm_in_use();
   p.miss = a.newLabel(), p.hit = a.newLabel(), p.done = a.newLabel();
   skip_next_ = op.with_next;
   return p;
 }
 
-// Compares the page of the access (and its alignment where that is required) with the first way. Way 1 and
-// everything else is behind the block. Every register is settled before the first branch, because the slow
-// path joins here again.
-void Compiler::probe(const Probe& p, MemOp op, Access access, SlowPath slow_path) {
+void Compiler::address_of(Gp to, const Probe& p, i32 offset) {
+  offset ? a.lea(to, x86::ptr(p.address, offset)) : a.mov(to, p.address);
+}
+
+// The front slot of the base register: nothing that is loaded depends on the address, and an access that does
+// not begin too near to the end of the page need not be aligned.
+void Compiler::probe_front(const Probe& p, MemOp op, Access access, Label cold_label) {
+  auto field = [&](size_t offset) { return x86::ptr(kBank, front_slot_offset(op.base - 1u) + i32(offset)); };
+  constexpr u32 kAlways = unsigned(kSoftPageSize - FrontSlot::kLimit) + 1;  // bytes that fit below the limit
+  u32 bytes = op.size() * p.count;
+  address_of(p.offset, p, op.displacement);
+  if (op.aligned && op.size() > 1) {
+    a.test(p.offset.r8(), imm(op.size() - 1));
+    a.jnz(p.miss);
+  }
+  a.sub(p.offset, field(offsetof(FrontSlot, page)));
+  if (bytes > kAlways) {
+    a.cmp(p.offset, imm(kSoftPageSize - bytes));
+    a.ja(cold_label);
+  }
+  if (allows(access, Access::Write)) {
+    a.cmp(p.offset, field(offsetof(FrontSlot, write_limit)));
+    a.jae(cold_label);
+  }
+  if (allows(access, Access::Read)) {
+    a.cmp(p.offset, field(offsetof(FrontSlot, read_limit)));
+    a.jae(cold_label);
+  }
+  a.mov(p.offset, field(offsetof(FrontSlot, addend)));
+}
+
+void Compiler::compare_way(const Probe& p, Access access, Gp base, unsigned way, Label otherwise) {
+  auto field = [&](size_t offset) {
+    i32 at = i32(way * sizeof(SoftTlbSlot) + offset);
+    return base == kBank ? x86::ptr(kBank, p.offset, 0, at) : x86::ptr(p.offset, at);
+  };
+  if (allows(access, Access::Write)) {
+    a.cmp(p.tag, field(offsetof(SoftTlbSlot, write_tag)));
+    a.jne(otherwise);
+  }
+  if (allows(access, Access::Read)) {
+    a.cmp(p.tag, field(offsetof(SoftTlbSlot, read_tag)));
+    a.jne(otherwise);
+  }
+  a.mov(p.offset, field(offsetof(SoftTlbSlot, addend)));
+}
+
+// The first way of the set. The comparison is with the page of the last byte: an access that crosses into the
+// next page never equals the tag of its own set. Where alignment is required the low bits stay in the
+// comparison instead, those of the last of a pair.
+void Compiler::probe_bank(const Probe& p, MemOp op, Access access, Label cold_label) {
   u32 size = op.size(), bytes = size * p.count;
-  // The page of the last byte: an access that crosses into the next page never equals the tag of its own set.
-  // Where alignment is required the low bits stay in the comparison instead, those of the last of a pair.
-  if (u32 ahead = op.aligned ? bytes - size : bytes - 1)
-    a.lea(p.tag, x86::ptr(p.address, i32(ahead)));
-  else
-    a.mov(p.tag, p.address);
-  a.mov(p.offset.r32(), p.address.r32());
+  address_of(p.offset, p, op.displacement);
+  address_of(p.tag, p, op.displacement + i32(op.aligned ? bytes - size : bytes - 1));
   a.shr(p.offset.r32(), imm(kSoftPageBits - kSetShift));
   a.and_(p.tag, imm(i32(~u32(kSoftPageMask) | (op.aligned ? size - 1 : 0))));
   a.and_(p.offset.r32(), imm(kSetMask));
-  a.add(p.offset,
-        state_field(op.unprivileged ? offsetof(ExecState, unprivileged_bank) : offsetof(ExecState, bank)));
-  Label second_way = a.newLabel();
-  auto compare = [=, this](unsigned way, Label otherwise) {
-    i32 slot = i32(way * sizeof(SoftTlbSlot));
-    if (allows(access, Access::Write)) {
-      a.cmp(p.tag, x86::ptr(p.offset, slot + i32(offsetof(SoftTlbSlot, write_tag))));
-      a.jne(otherwise);
-    }
-    if (allows(access, Access::Read)) {
-      a.cmp(p.tag, x86::ptr(p.offset, slot + i32(offsetof(SoftTlbSlot, read_tag))));
-      a.jne(otherwise);
-    }
-    a.mov(p.offset, x86::ptr(p.offset, slot + i32(offsetof(SoftTlbSlot, addend))));
-  };
-  compare(0, second_way);
+  if (op.unprivileged) a.add(p.offset, state_field(offsetof(ExecState, unprivileged_bank)));
+  compare_way(p, access, op.unprivileged ? Gp() : kBank, 0, cold_label);
+}
+
+void Compiler::probe_second_way(const Probe& p, MemOp op, Access access) {
+  compare_way(p, access, op.unprivileged ? Gp() : kBank, 1, p.miss);
+}
+
+// The bank, both ways, by a thunk: p.offset = address -> addend.
+void Compiler::probe_out_of_line(const Probe& p, MemOp op, Access access) {
+  address_of(p.offset, p, op.displacement);
+  a.mov(state_field(offsetof(ExecState, probe), 4), imm(u32(op.size() * p.count - 1) | u32(op.base) << 8));
+  a.call(imm(u64(thunks_.probe[unsigned(access) - 1][p.offset.id()])));
+  a.jc(p.miss);
+}
+
+// Leaves address + offset + op.displacement as the host address. Every register is settled before the first
+// branch, because what is behind the block joins here again.
+void Compiler::probe(const Probe& p, MemOp op, Access access, SlowPath slow_path) {
+  Label cold_label = a.newLabel();
+  bool front = uses_front(op);
+  front ? probe_front(p, op, access, cold_label) : probe_bank(p, op, access, cold_label);
   a.bind(p.hit);
   cold([=, this] {
-    a.bind(second_way);
-    compare(1, p.miss);
+    a.bind(cold_label);
+    front ? probe_out_of_line(p, op, access) : probe_second_way(p, op, access);
     a.jmp(p.hit);
     a.bind(p.miss);
     slow_path(p);
@@ -87,7 +141,12 @@ void Compiler::probe(const Probe& p, MemOp op, Access access, SlowPath slow_path
 // For the instruction of i: what every call of a slow path needs.
 void Compiler::prepare_slow_path(const Probe& p, const Inst& i) {
   store_pins_out_of_line();  // a fault shows them
-  a.mov(state_field(offsetof(ExecState, slow_address)), p.address);
+  if (i32 offset = MemOp::unpack(i.imm).displacement) {
+    a.lea(p.offset, x86::ptr(p.address, offset));
+    a.mov(state_field(offsetof(ExecState, slow_address)), p.offset);
+  } else {
+    a.mov(state_field(offsetof(ExecState, slow_address)), p.address);
+  }
   if (icount_) a.mov(state_field(offsetof(ExecState, slow_unrun), 4), imm(unrun(i)));
   set_pc(block_->pc_of(i));
 }
@@ -96,8 +155,8 @@ void Compiler::call_slow_path(const Probe& p, MemOp op) {
   prepare_slow_path(p, *p.parts[0].inst);
   call_slow_path(p, p.parts[0]);
   if (p.count == 1) return;
-  a.lea(p.tag, x86::ptr(p.address, i32(op.size())));
-  a.mov(state_field(offsetof(ExecState, slow_address)), p.tag);
+  a.lea(p.offset, x86::ptr(p.address, op.displacement + i32(op.size())));
+  a.mov(state_field(offsetof(ExecState, slow_address)), p.offset);
   call_slow_path(p, p.parts[1]);
 }
 
@@ -153,8 +212,8 @@ void Compiler::load_vector_from(const Probe& p, const Part& part, MemOp op, Mem 
   switch (op.log2_size) {
     case 0:
     case 1:
-      a.movzx(p.tag.r32(), m);
-      a.movd(d, p.tag.r32());
+      a.movzx(p.offset.r32(), m);
+      a.movd(d, p.offset.r32());
       break;
     case 2: a.movd(d, m); break;
     case 3: a.movq(d, m); break;
@@ -195,6 +254,7 @@ void Compiler::emit_Store(const Inst& i) {
   for (unsigned k = 0; k < p.count; k++) store_to(p.parts[k], op, host_memory(p, op, k));
   finish(p);
   // STLR: ordered before every later LDAR, which x86 gives a store only with a barrier behind it.
+  ordered_ = false;
   if (op.release) emit_Fence(i);
 }
 
@@ -214,8 +274,35 @@ void Compiler::emit_StoreVec(const Inst& i) {
   finish(p);
 }
 
+// The probe is of the block's first byte; a fault, of the address that was given.
+void Compiler::emit_ZeroBlock(const Inst& i) {
+  MemOp op = MemOp::unpack(i.imm);
+  const i32 bytes = 1 << i.aux;
+  Gp given = regs.use(i.args[0]);
+  Probe p{};
+  p.address = regs.temp(), p.offset = regs.temp(), p.tag = regs.temp();
+  p.keep_vectors = regs.any_xmm_in_use();
+  p.miss = a.newLabel(), p.hit = a.newLabel(), p.done = a.newLabel();
+  a.mov(p.address, given);
+  a.and_(p.address, imm(-bytes));
+  const Inst inst = i;
+  probe(p, op, Access::Write, [=, this](const Probe& block) {
+    Probe at_given = block;
+    at_given.address = given;
+    prepare_slow_path(at_given, inst);
+    a.mov(state_field(offsetof(ExecState, slow_op), 4), imm(u32(inst.imm) | u32(inst.aux) << kSlowOpAux));
+    a.call(imm(u64(thunks_.zero_block[block.keep_vectors])));
+  });
+  a.xorps(kScratchXmm, kScratchXmm);
+  for (i32 at = 0; at < bytes; at += 16) a.movups(x86::ptr(p.address, p.offset, 0, at), kScratchXmm);
+  a.bind(p.done);
+}
+
 // A locked read-modify-write of the stack orders everything, and costs less than MFENCE.
-void Compiler::emit_Fence(const Inst&) { a.lock().or_(x86::dword_ptr(x86::rsp, kFrameEval), imm(0)); }
+void Compiler::emit_Fence(const Inst&) {
+  if (ordered_) return;
+  a.lock().or_(x86::dword_ptr(x86::rsp, kFrameEval), imm(0));
+}
 
 // --- Guest state ---
 

@@ -83,7 +83,7 @@ Mem RegAlloc::home_memory(const Home& h, Type type) const {
 
 unsigned RegAlloc::pick_gp() {
   // Those that instructions want for themselves (RAX, RDX, RCX) last.
-  static constexpr u8 kOrder[] = {6, 7, 3, 8, 9, 10, 11, 12, 13, 14, 15, 1, 2, 0};
+  static constexpr u8 kOrder[] = {6, 7, 3, 8, 9, 10, 11, 12, 13, 14, 1, 2, 0};
   unsigned best = 0;
   u64 best_rank = ~u64{0};
   for (unsigned n : kOrder) {

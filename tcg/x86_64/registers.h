@@ -12,9 +12,11 @@ using x86::Mem;
 using x86::Xmm;
 
 // RBP holds the address of ExecState plus a bias, so that the hottest 256 bytes have 8-bit displacements. RSP
-// points at the frame. Everything else is allocated.
+// points at the frame. R15 is ExecState::bank, loaded again after whatever may change it. Everything else is
+// allocated.
 inline const Gp kState = x86::rbp;
-inline constexpr i32 kStateBias = 128;
+inline const Gp kBank = x86::r15;
+inline constexpr i32 kStateBias = 192;
 inline Mem state_field(size_t offset, u32 size = 8) {
   return x86::ptr(kState, i32(offset) - kStateBias, size);
 }
@@ -26,7 +28,7 @@ inline constexpr u32 kFrameSpills = 128;
 static_assert(sizeof(ir::EvalFrame) <= kFrameSpills);
 
 inline constexpr unsigned kGpCount = 16, kXmmCount = 16;
-inline constexpr u32 kCalleeSavedGps = 1u << 3 | 0xf000;  // RBX, R12 to R15 (RBP is not allocated)
+inline constexpr u32 kCalleeSavedGps = 1u << 3 | 0xf000;  // RBX, R12 to R15 (RBP and R15 are not allocated)
 // XMM15 is scratch inside one op.
 inline constexpr u32 kAllocatableXmms = 0x7fff;
 inline const Xmm kScratchXmm = x86::xmm15;

@@ -1,9 +1,12 @@
 #include "tcg/x86_64/thunks.h"
 
+#include <atomic>
+
 #include "base/bits.h"
 #include "tcg/flags.h"
 #include "tcg/guest_memory.h"
 #include "tcg/ir/block.h"
+#include "tcg/soft_tlb.h"
 
 namespace sluice::tcg::x86_64 {
 namespace {
@@ -12,19 +15,28 @@ using asmjit::imm;
 
 constexpr u32 kFrameBytes = kFrameSpills + 16 * u32(ir::Block::kMaxInsts);
 
+// The page that a slow path has just put into the bank is the one that its base register points to.
+void remember_page(ExecState* s, ir::MemOp op) {
+  if (op.base && !op.unprivileged) SoftTlb::copy_to_front(s->bank, s->slow_address, op.base - 1u);
+}
+
 void slow_load(ExecState* s) noexcept {
   ir::MemOp op = ir::MemOp::unpack(s->slow_op);
   Vec value;
   if (read_guest(*s, s->slow_address, op, value)) {
     if (op.sign_extend) value.lo = sign_extend(value.lo, op.size() * 8);
     s->slow_value[0] = value.lo, s->slow_value[1] = value.hi;
+    remember_page(s, op);
   } else {
     s->icount_left += s->slow_unrun;
   }
 }
 
 void slow_store(ExecState* s) noexcept {
-  if (!write_guest(*s, s->slow_address, ir::MemOp::unpack(s->slow_op), {s->slow_value[0], s->slow_value[1]}))
+  ir::MemOp op = ir::MemOp::unpack(s->slow_op);
+  if (write_guest(*s, s->slow_address, op, {s->slow_value[0], s->slow_value[1]}))
+    remember_page(s, op);
+  else
     s->icount_left += s->slow_unrun;
 }
 
@@ -32,6 +44,8 @@ u64 operand_mask(ir::MemOp op) { return ones(8 * op.size()); }
 
 void finish_atomic(ExecState* s, bool ok, u64 result) {
   s->slow_value[0] = result;
+  // The back end counts on a barrier, which an access to a device need not be.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!ok) s->icount_left += s->slow_unrun;
 }
 
@@ -57,6 +71,19 @@ void slow_store_exclusive(ExecState* s) noexcept {
   bool ok =
       store_exclusive(*s, s->slow_address, ir::MemOp::unpack(s->slow_op), {s->slow_value[0], 0}, failed);
   finish_atomic(s, ok, failed);
+}
+
+void slow_zero_block(ExecState* s) noexcept {
+  if (zero_block(*s, s->slow_address, s->slow_op >> kSlowOpAux))
+    remember_page(s, ir::MemOp::unpack(s->slow_op));
+  else
+    s->icount_left += s->slow_unrun;
+}
+
+void fill_front_slot(ExecState* s) noexcept {
+  constexpr u32 kHitsBetweenCopies = 7;
+  s->probes_until_copy = kHitsBetweenCopies;
+  SoftTlb::copy_to_front(s->bank, s->slow_address, (s->probe >> 8) - 1);
 }
 
 template <class Emit>
@@ -102,6 +129,7 @@ const u8* Thunks::slow_path(CodeArena& arena, const void* function, bool keep_ve
     a.mov(x86::rax, imm(u64(function)));
     a.call(x86::rax);
     restore_registers(a, keep_vectors);
+    a.mov(kBank, state_field(offsetof(ExecState, bank)));
     asmjit::Label faulted = a.newLabel();
     a.cmp(state_field(offsetof(ExecState, leave), 4), 0);
     a.jne(faulted);
@@ -109,6 +137,56 @@ const u8* Thunks::slow_path(CodeArena& arena, const void* function, bool keep_ve
     a.bind(faulted);
     a.add(x86::rsp, 8);  // the return address
     a.jmp(imm(u64(exit)));
+  });
+}
+
+// Both ways of the set. Of many hits one fills the front slot, so that accesses that go here and there do not
+// spend their time on copies.
+const u8* Thunks::probe_thunk(CodeArena& arena, Access access, Gp address, const u8* copy) {
+  constexpr i32 kWay = sizeof(SoftTlbSlot);
+  const Gp set = address.id() == 0 ? x86::rcx : x86::rax, page = address.id() == 2 ? x86::rcx : x86::rdx;
+  return assemble(arena, [&](x86::Assembler& a) {
+    asmjit::Label second = a.newLabel(), found = a.newLabel(), miss = a.newLabel(), fill = a.newLabel();
+    auto compare = [&](i32 way, asmjit::Label otherwise) {
+      if (allows(access, Access::Write)) {
+        a.cmp(page, x86::ptr(set, way + i32(offsetof(SoftTlbSlot, write_tag))));
+        a.jne(otherwise);
+      }
+      if (allows(access, Access::Read)) {
+        a.cmp(page, x86::ptr(set, way + i32(offsetof(SoftTlbSlot, read_tag))));
+        a.jne(otherwise);
+      }
+    };
+    auto leave = [&](bool missed) {
+      a.pop(page), a.pop(set);
+      missed ? a.stc() : a.clc();
+      a.ret();
+    };
+    a.push(set), a.push(page);
+    a.mov(set.r32(), address.r32());
+    a.shr(set.r32(), imm(kSoftPageBits - kSetShift));
+    a.and_(set.r32(), imm((kBankSets - 1) << kSetShift));
+    a.add(set, kBank);
+    a.movzx(page.r32(), state_field(offsetof(ExecState, probe), 1));
+    a.add(page, address);
+    a.and_(page, imm(i32(~u32(kSoftPageMask))));
+    compare(0, second);
+    a.bind(found);
+    a.sub(state_field(offsetof(ExecState, probes_until_copy), 4), imm(1));
+    a.jc(fill);
+    a.mov(address, x86::ptr(set, offsetof(SoftTlbSlot, addend)));
+    leave(false);
+    a.bind(second);
+    compare(kWay, miss);
+    a.add(set, imm(kWay));
+    a.jmp(found);
+    a.bind(miss);
+    leave(true);
+    a.bind(fill);
+    a.mov(state_field(offsetof(ExecState, slow_address)), address);
+    a.mov(address, x86::ptr(set, offsetof(SoftTlbSlot, addend)));
+    a.call(imm(u64(copy)));
+    leave(false);
   });
 }
 
@@ -128,6 +206,7 @@ Thunks::Thunks(CodeArena& arena) {
     for (u32 r : saved) a.push(x86::gpq(r));
     a.sub(x86::rsp, kFrameBytes + 8);
     a.lea(kState, x86::ptr(x86::rdi, kStateBias));
+    a.mov(kBank, state_field(offsetof(ExecState, bank)));
     a.ldmxcsr(state_field(offsetof(ExecState, guest_mxcsr), 4));
     a.jmp(x86::rsi);
   }));
@@ -146,11 +225,27 @@ Thunks::Thunks(CodeArena& arena) {
     restore_registers(a, true);
     a.ret();
   });
+  const u8* copy = assemble(arena, [&](x86::Assembler& a) {
+    // Called with three more words on the stack than a thunk.
+    a.sub(x86::rsp, 8);
+    save_registers(a, true);
+    a.lea(x86::rdi, x86::ptr(kState, -kStateBias));
+    a.mov(x86::rax, imm(u64(&fill_front_slot)));
+    a.call(x86::rax);
+    restore_registers(a, true);
+    a.add(x86::rsp, 8);
+    a.ret();
+  });
+  for (Access access : {Access::Read, Access::Write, Access::ReadWrite})
+    for (u32 r = 0; r < kGpCount; r++)
+      if (r != kState.id() && r != kBank.id() && r != x86::rsp.id())
+        probe[unsigned(access) - 1][r] = probe_thunk(arena, access, x86::gpq(r), copy);
   for (int keep = 0; keep < 2; keep++) {
     load[keep] = slow_path(arena, reinterpret_cast<const void*>(&slow_load), keep);
     store[keep] = slow_path(arena, reinterpret_cast<const void*>(&slow_store), keep);
     atomic_rmw[keep] = slow_path(arena, reinterpret_cast<const void*>(&slow_atomic_rmw), keep);
     compare_swap[keep] = slow_path(arena, reinterpret_cast<const void*>(&slow_compare_swap), keep);
+    zero_block[keep] = slow_path(arena, reinterpret_cast<const void*>(&slow_zero_block), keep);
     store_exclusive[keep] = slow_path(arena, reinterpret_cast<const void*>(&slow_store_exclusive), keep);
   }
 }

@@ -1,6 +1,7 @@
 // tcg/x86_64/thunks.h: the fixed pieces of generated code that all blocks share: the way in and out, and the
 // calls of the memory slow path, which keep every register.
 #pragma once
+#include "memory/attrs.h"
 #include "tcg/x86_64/code_arena.h"
 #include "tcg/x86_64/registers.h"
 
@@ -31,12 +32,17 @@ class Thunks {
   const u8* atomic_rmw[2] = {};
   const u8* compare_swap[2] = {};
   const u8* store_exclusive[2] = {};
+  const u8* zero_block[2] = {};
   // Call with an EvalFrame at RSP whose out.lo is the function; keeps every register.
   const u8* evaluate = nullptr;
+  // By Access - 1 and register: the register holds an address, state.probe says what is accessed there. With
+  // CF clear the bank has the page, and the register holds the addend. Keeps every other register.
+  const u8* probe[3][kGpCount] = {};
   const FpConstants* constants = nullptr;
 
  private:
   const u8* slow_path(CodeArena& arena, const void* function, bool keep_vectors);
+  const u8* probe_thunk(CodeArena& arena, Access access, Gp address, const u8* copy);
 };
 
 }  // namespace sluice::tcg::x86_64

@@ -84,6 +84,86 @@ TEST_P(MemoryInstructions, APairWhoseSecondHalfFaultsDoesNotWriteBack) {
   EXPECT_EQ(x(2), kEnd - 8);
 }
 
+// --- One base register, many pages ---
+
+// The same translated code each time, at addresses that stay in a page for a while and often lie near its
+// end.
+TEST_P(MemoryInstructions, OneBaseRegisterGoesFromPageToPage) {
+  constexpr u64 kSeed = 4;
+  SCOPED_TRACE(testing::Message() << "seed " << kSeed);
+  std::mt19937_64 random(kSeed);
+  const std::vector<u32> words = {0x38401041,   // ldurb w1, [x2, #1]
+                                  0xf8403044,   // ldur x4, [x2, #3]
+                                  0xad400440,   // ldp q0, q1, [x2]
+                                  0xad000460,   // stp q0, q1, [x3]
+                                  0xf9001061,   // str x1, [x3, #32]
+                                  0x39009c64};  // strb w4, [x3, #39]
+  world.put(kCode, words);
+  u64 from = kData, to = kData + 0x40000;
+  for (unsigned round = 0; round < 4000; round++) {
+    if (random() % 8 == 0) from = kData + random() % 16 * 0x1000 + (random() % 2 ? random() % 0x1000 : 0xfc0);
+    if (random() % 8 == 0)
+      to = kData + 0x40000 + random() % 16 * 0x1000 + (random() % 2 ? random() % 0x1000 : 0xfc0);
+    from += random() % 16, to += random() % 16;
+    u8 bytes[40], before[56];
+    for (u8& b : bytes) b = u8(random());
+    std::memcpy(world.host(from), bytes, sizeof bytes);
+    std::memcpy(before, world.host(to - 8), sizeof before);
+    x(2) = from, x(3) = to;
+    world.state().pc = kCode;
+    ASSERT_EQ(world.run(kCode + words.size() * 4), End::Arrived);
+    u64 wide;
+    std::memcpy(&wide, bytes + 3, 8);
+    ASSERT_EQ(x(1), bytes[1]) << round;
+    ASSERT_EQ(x(4), wide) << round;
+    std::memcpy(before + 8, bytes, 32);
+    std::memset(before + 40, 0, 8);
+    before[40] = bytes[1], before[47] = u8(wide);
+    ASSERT_EQ(std::memcmp(world.host(to - 8), before, sizeof before), 0) << round;
+  }
+}
+
+TEST_P(MemoryInstructions, StoresThroughABaseRegisterAreSeenOnceTheirPageHasCode) {
+  constexpr u64 kTarget = kData + 0x9000;
+  const std::vector<u32> stores = {0xb9000041,   // str w1, [x2]
+                                   0xf1000400,   // subs x0, x0, #1
+                                   0x54ffffc1};  // b.ne -8
+  world.put(kCode, stores);
+  world.put(kTarget, std::vector<u32>{0xd28000a3});  // movz x3, #5
+  auto go = [&](u64 pc, u64 end) {
+    world.state().pc = pc;
+    EXPECT_EQ(world.run(end), End::Arrived);
+  };
+  x(0) = 100, x(1) = 0, x(2) = kTarget + 0x800;
+  go(kCode, kCode + 12);
+  go(kTarget, kTarget + 4);
+  EXPECT_EQ(x(3), 5u);
+  x(0) = 1, x(1) = 0xd28000e3, x(2) = kTarget;  // movz x3, #7
+  go(kCode, kCode + 12);
+  go(kTarget, kTarget + 4);
+  EXPECT_EQ(x(3), 7u);
+}
+
+// --- DC ZVA ---
+
+TEST_P(MemoryInstructions, ABlockIsZeroedAndNothingElse) {
+  constexpr u32 kDcZva = 0xd50b7422;  // dc zva, x2
+  for (u64 page : {kData + 0x11000, kData + 0x11000, kData + 0x13000})
+    for (u64 at = 0; at < 0x1000; at += at % 3 ? 61 : 64) {
+      const u64 block = (page + at) & ~u64{63};
+      std::memset(world.host(block - 64), 0x5a, 192);
+      x(2) = page + at;
+      ASSERT_EQ(run({kDcZva}), End::Arrived);
+      for (u64 n = 0; n < 192; n++)
+        ASSERT_EQ(*world.host(block - 64 + n), n / 64 == 1 ? 0 : 0x5a) << std::hex << at << " " << n;
+      ASSERT_EQ(x(2), page + at);
+    }
+  x(2) = kEnd + 0x25;
+  EXPECT_EQ(run({kDcZva}), End::DataFault);
+  EXPECT_EQ(world.fault_address(), kEnd + 0x25) << "the address that was given";
+  EXPECT_EQ(world.state().pc, kCode);
+}
+
 // --- Atomics ---
 
 enum Operation : u32 { kAdd, kClear, kXor, kSet, kSMax, kSMin, kUMax, kUMin, kSwap };

@@ -156,6 +156,13 @@ SPEC("Store buffering: an atomic with acquire and release is ordered before a la
 SPEC("Store buffering: a store-release exclusive is ordered before a later load-acquire") {
   never({kExclusiveX + Words{kAcquireY}, kExclusiveY + Words{kAcquireX}}, both_read_zero);
 }
+SPEC(
+    "Store buffering: a store-release behind a barrier is ordered before a later load-acquire as any other") {
+  never({{kDmb, kReleaseX, kAcquireY}, {kDmb, kReleaseY, kAcquireX}}, both_read_zero);
+}
+SPEC("Store buffering: a store behind a barrier is ordered by the next one") {
+  never({{kDmb, kStoreX, kDmb, kLoadY}, {kDmb, kStoreY, kDmb, kLoadX}}, both_read_zero);
+}
 SPEC("Store buffering: DMB behind a loop of exclusives, with a store before them") {
   never({Words{kStoreX} + kExclusiveX + Words{kDmb, kLoadY},
          Words{kStoreY} + kExclusiveY + Words{kDmb, kLoadX}},

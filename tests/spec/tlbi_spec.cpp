@@ -320,6 +320,42 @@ SPEC("Slots of the soft TLB die with the entry that they came from, in every ban
   EXPECT_EQ(w.pe.soft_tlb.live_slots(), 0u);
 }
 
+SPEC("What a base register remembers dies with its translation; what others remember stays") {
+  TlbiWorld w;
+  w.cache_then_change(kVa, kUser);
+  w.cache_then_change(kOther, kUser);
+  w.pe.fill_front(kVa, 3);
+  w.pe.fill_front(kVa, 31);
+  w.pe.fill_front(kOther, 4);
+  EXPECT_NE(w.pe.front(kVa, 3), nullptr);
+  w.pe.tlbi(kTlbiLocal, kTlbiVa, tlbi_operand(kVa, kA));
+  EXPECT_EQ(w.pe.front(kVa, 3), nullptr);
+  EXPECT_EQ(w.pe.front(kVa, 31), nullptr);
+  EXPECT_NE(w.pe.front(kOther, 4), nullptr);
+  w.pe.tlbi(kTlbiLocal, kTlbiAsid, u64{kA} << 48);
+  EXPECT_EQ(w.pe.front(kOther, 4), nullptr);
+}
+
+SPEC("What a base register remembers belongs to the context: another ASID does not see it") {
+  TlbiWorld w;
+  w.cache_then_change(kVa, kUser);
+  w.pe.fill_front(kVa, 3);
+  w.pe.asid(kB);
+  EXPECT_EQ(w.pe.front(kVa, 3), nullptr);
+  w.pe.asid(kA);
+  EXPECT_NE(w.pe.front(kVa, 3), nullptr);
+}
+
+SPEC("A page that code has been read from is not written through a base register's memory of it") {
+  TlbiWorld w;
+  w.low.map(kVa, kOld, pte::kNormal);
+  ASSERT_TRUE(w.pe.ok(kVa, Access::Write));
+  w.pe.fill_front(kVa, 3);
+  ASSERT_NE(w.pe.front(kVa, 3, Access::Write), nullptr);
+  ASSERT_EQ(w.pe.fetch(kVa).kind, tcg::FetchTarget::Kind::Host);
+  EXPECT_EQ(w.pe.front(kVa, 3, Access::Write), nullptr);
+}
+
 SPEC("Turning the MMU off and on again keeps the entries") {
   TlbiWorld w;
   w.cache_then_change(kVa, kUser);

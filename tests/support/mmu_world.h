@@ -121,6 +121,13 @@ struct MmuPe {
         return reinterpret_cast<u8*>(va + s.addend);
     return nullptr;
   }
+  // The same through the front slot of base register n, which is filled by fill_front.
+  void fill_front(u64 va, unsigned n) { tcg::SoftTlb::copy_to_front(state.bank, va, n); }
+  u8* front(u64 va, unsigned n, Access a = Access::Read) const {
+    const tcg::FrontSlot& f = tcg::SoftTlb::front_slot(state.bank, n);
+    u64 limit = a == Access::Write ? f.write_limit : f.read_limit;
+    return va - f.page < limit ? reinterpret_cast<u8*>(va + f.addend) : nullptr;
+  }
   cpu::Fault::Kind why(u64 va, Access a = Access::Read) {
     fault = {};
     if (a == Access::Execute) {

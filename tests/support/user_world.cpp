@@ -59,6 +59,7 @@ void UserWorld::set_fp(u32 fpcr, u32 fpsr) {
   mode.set<cpu::Mode::El>(0);
   mode.set<cpu::Mode::FpcrMode>(fpcr_mode(fpcr));
   mode.set<cpu::Mode::Icount>(icount_);
+  mode.set<cpu::Mode::ZeroBlocks>(1);
   state_->mode = mode.word;
   state_->jump_cache = vcpu_->jump_cache_for(0, mode.word);
 }
