@@ -107,10 +107,11 @@ bool translate_instruction(Emitter& e, const Decoder& decoder, bool first) {
   return true;
 }
 
-bool fp_may_be_inline(Mode mode) {
-  constexpr u64 kFz = 1 << 2;  // of the FpcrMode field
-  return !(mode.get<Mode::FpcrMode>() & kFz);
+namespace {
+constexpr u64 kFz = 1 << 2, kAhp = 1 << 5;  // of the FpcrMode field
 }
+bool fp_may_be_inline(Mode mode) { return !(mode.get<Mode::FpcrMode>() & kFz); }
+bool half_may_be_inline(Mode mode) { return !(mode.get<Mode::FpcrMode>() & (kFz | kAhp)); }
 
 void translate_block(tcg::ir::Block& block, const Decoder& decoder, FeatureSet features, CodeBytes code,
                      unsigned max_insns) {
@@ -118,6 +119,7 @@ void translate_block(tcg::ir::Block& block, const Decoder& decoder, FeatureSet f
   Emitter e(builder, Mode{block.mode}, features);
   if (e.mode.get<Mode::Step>()) max_insns = 1;
   block.fp_inline = fp_may_be_inline(e.mode);
+  block.half_inline = half_may_be_inline(e.mode);
   u32 offset = 0;
   do {
     e.pc = block.pc + offset;

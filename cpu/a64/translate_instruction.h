@@ -20,7 +20,8 @@ void check_branch_target(Emitter& e);
 // that. False: an exception comes before it.
 bool translate_instruction(Emitter& e, const Decoder& decoder, bool first);
 
-// In this mode FPCR lets the host's FPU compute (ir::Block::fp_inline).
+// In this mode FPCR lets the host's FPU compute (ir::Block::fp_inline, half_inline).
 bool fp_may_be_inline(Mode mode);
+bool half_may_be_inline(Mode mode);
 
 }  // namespace sluice::cpu::a64

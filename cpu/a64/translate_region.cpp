@@ -297,6 +297,7 @@ bool translate_region(tcg::ir::Block& region, const Decoder& decoder, FeatureSet
   if (loops.empty() || insns_of(loops) > kMaxInsns) return false;
   region.is_region = true;
   region.fp_inline = fp_may_be_inline(mode);
+  region.half_inline = half_may_be_inline(mode);
   RegionBuilder builder(region, decoder, features, page);
   builder.entry();
   for (const Piece& p : loops)

@@ -51,6 +51,8 @@ struct Block {
   // FPCR lets the host's FPU give Arm's results for single and double precision up to NaNs (no
   // flush-to-zero): the back end may emit FP ops inline. Set by the front end.
   bool fp_inline = false;
+  bool half_inline =
+      false;  // the same for conversions of half precision (which is not the alternative format)
   std::vector<Inst> insts;
 
   // A region has Labels. Its guest code need not be in one piece: `guest_bytes` go from pc to behind the last
@@ -64,7 +66,7 @@ struct Block {
   void clear() {
     insts.clear();
     guest_bytes = guest_insns = guest_bytes_before = 0;
-    fp_inline = is_region = false;
+    fp_inline = half_inline = is_region = false;
     entries.clear();
   }
 };

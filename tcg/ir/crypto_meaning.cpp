@@ -104,22 +104,22 @@ Vec sha1_rounds(const Vec& x_in, const Vec& y_in, const Vec& w_in, const F& f) {
   return vector(x);
 }
 
-// Four rounds of SHA-256 over a:b:c:d in x and e:f:g:h in y.
+// SHA-256 over a:b:c:d in x and e:f:g:h in y.
 struct Sha256State {
   Words x, y;
-};
-Sha256State sha256_rounds(const Vec& x_in, const Vec& y_in, const Vec& w_in) {
-  Words x = words(x_in), y = words(y_in);
-  const Words w = words(w_in);
-  for (unsigned i = 0; i < 4; i++) {
+  void round(u32 w) {
     const u32 sigma1 = std::rotr(y[0], 6) ^ std::rotr(y[0], 11) ^ std::rotr(y[0], 25);
     const u32 sigma0 = std::rotr(x[0], 2) ^ std::rotr(x[0], 13) ^ std::rotr(x[0], 22);
-    const u32 t = y[3] + sigma1 + choose(y[0], y[1], y[2]) + w[i];
+    const u32 t = y[3] + sigma1 + choose(y[0], y[1], y[2]) + w;
     const u32 new_e = x[3] + t, new_a = t + sigma0 + majority(x[0], x[1], x[2]);
     x = {new_a, x[0], x[1], x[2]};
     y = {new_e, y[0], y[1], y[2]};
   }
-  return {x, y};
+};
+Sha256State four_rounds(const Vec& x, const Vec& y, const Vec& w) {
+  Sha256State s{words(x), words(y)};
+  for (u32 word : words(w)) s.round(word);
+  return s;
 }
 
 constexpr u64 sha512_sigma1(u64 x) { return std::rotr(x, 14) ^ std::rotr(x, 18) ^ std::rotr(x, 41); }
@@ -150,6 +150,8 @@ Vec aesd(const Vec& a, const Vec& b) {
 }
 Vec aesmc(const Vec& a) { return mix_columns(a, {2, 1, 1, 3}); }
 Vec aesimc(const Vec& a) { return mix_columns(a, {14, 9, 13, 11}); }
+Vec aes_round(const Vec& a, const Vec& b) { return exclusive_or(aesmc(aese(a, Vec{})), b); }
+Vec aes_inverse_round(const Vec& a, const Vec& b) { return exclusive_or(aesimc(aesd(a, Vec{})), b); }
 
 Vec sha1c(const Vec& a, const Vec& b, const Vec& c) { return sha1_rounds(a, b, c, choose); }
 Vec sha1p(const Vec& a, const Vec& b, const Vec& c) { return sha1_rounds(a, b, c, parity); }
@@ -162,8 +164,14 @@ Vec sha1su1(const Vec& a, const Vec& b) {
       {std::rotl(t[0], 1), std::rotl(t[1], 1), std::rotl(t[2], 1), std::rotl(t[3], 1) ^ std::rotl(t[0], 2)});
 }
 
-Vec sha256h(const Vec& a, const Vec& b, const Vec& c) { return vector(sha256_rounds(a, b, c).x); }
-Vec sha256h2(const Vec& a, const Vec& b, const Vec& c) { return vector(sha256_rounds(b, a, c).y); }
+Vec sha256_rounds(const Vec& a, const Vec& b, const Vec& c) {
+  const Words old = words(a), recent = words(b);
+  Sha256State s{{recent[3], recent[2], old[3], old[2]}, {recent[1], recent[0], old[1], old[0]}};
+  s.round(c.lane<u32>(0)), s.round(c.lane<u32>(1));
+  return vector({s.y[1], s.y[0], s.x[1], s.x[0]});
+}
+Vec sha256h(const Vec& a, const Vec& b, const Vec& c) { return vector(four_rounds(a, b, c).x); }
+Vec sha256h2(const Vec& a, const Vec& b, const Vec& c) { return vector(four_rounds(b, a, c).y); }
 Vec sha256su0(const Vec& a, const Vec& b) {
   const Words d = words(a), t = {d[1], d[2], d[3], b.lane<u32>(0)};
   Words r;

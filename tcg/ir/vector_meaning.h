@@ -30,7 +30,7 @@ Unary saddlp, uaddlp;
 Counted addv, smaxv, sminv, umaxv, uminv, saddlv, uaddlv;
 
 // vector_shift_meaning.cpp
-WithAmount shl_imm, sshr_imm, ushr_imm, srshr_imm, urshr_imm;
+WithAmount shl_imm, sshr_imm, ushr_imm, srshr_imm, urshr_imm, rotl_imm;
 Vec sli(const Vec& a, const Vec& b, unsigned esize, unsigned amount);
 Vec sri(const Vec& a, const Vec& b, unsigned esize, unsigned amount);
 Binary sshl, ushl, srshl, urshl;
@@ -46,6 +46,7 @@ Vec sqdmull(const Vec& a, const Vec& b, unsigned esize, unsigned count, u64 part
 using Permute = Vec(const Vec& a, const Vec& b, unsigned esize, unsigned bytes);
 Permute zip1, zip2, uzp1, uzp2, trn1, trn2;
 Vec ext(const Vec& a, const Vec& b, unsigned position, unsigned bytes);
+Vec shuffle32(const Vec& a, const Vec& b, unsigned selection);
 Vec table(const Vec& fallback, const Vec& table, const Vec& indices, unsigned first);
 Vec dup(u64 value, unsigned esize);
 u64 get(const Vec& a, unsigned esize, unsigned lane);
@@ -72,9 +73,10 @@ using Unary = Vec(const Vec& a);
 using Binary = Vec(const Vec& a, const Vec& b);
 using Ternary = Vec(const Vec& a, const Vec& b, const Vec& c);
 
-Binary aese, aesd, sha1su1, sha256su0, sha512su0, rax1, sm4e, sm4ekey;
+Binary aese, aesd, aes_round, aes_inverse_round, sha1su1, sha256su0, sha512su0, rax1, sm4e, sm4ekey;
 Unary aesmc, aesimc, sha1h;
-Ternary sha1c, sha1p, sha1m, sha1su0, sha256h, sha256h2, sha256su1, sha512h, sha512h2, sha512su1;
+Ternary sha1c, sha1p, sha1m, sha1su0, sha256_rounds, sha256h, sha256h2, sha256su1;
+Ternary sha512h, sha512h2, sha512su1;
 Ternary sm3ss1, sm3partw1, sm3partw2;
 Vec xar(const Vec& a, const Vec& b, unsigned rotate);
 Vec sm3tt(const Vec& a, const Vec& b, const Vec& c, unsigned lane, unsigned kind);

@@ -89,6 +89,8 @@
   OP(VSRShrImm,         'V', "v",    Pure,                   lanes::srshr_imm(a, esize, unsigned(imm)))     \
   OP(VURShrImm,         'V', "v",    Pure,                   lanes::urshr_imm(a, esize, unsigned(imm)))     \
   /* b shifted into a: SLI, SRI */                                                                          \
+  /* left, of the bits of each lane; made by tcg/opt/vector_patterns.cpp */                                  \
+  OP(VRotateImm,        'V', "v",    Pure,                   lanes::rotl_imm(a, esize, unsigned(imm)))      \
   OP(VShlInsertImm,     'V', "vv",   Pure,                   lanes::sli(a, b, esize, unsigned(imm)))        \
   OP(VShrInsertImm,     'V', "vv",   Pure,                   lanes::sri(a, b, esize, unsigned(imm)))        \
   OP(VSShl,             'V', "vv",   Pure,                   lanes::sshl(a, b, esize))                      \
@@ -138,6 +140,8 @@
   OP(VExtract,          'V', "vv",   Pure,                   lanes::ext(a, b, unsigned(imm), aux))          \
   /* byte i: index c[i] - imm in 0..15 ? b[that] : a[i]; a chain of them is TBL and TBX */                  \
   OP(VTable,            'V', "vvv",  Pure,                   lanes::table(a, b, c, unsigned(imm)))          \
+  /* 32-bit lanes imm<1:0> and imm<3:2> of a, imm<5:4> and imm<7:6> of b */                                 \
+  OP(VShuffle32,        'V', "vv",   Pure,                   lanes::shuffle32(a, b, unsigned(imm)))         \
   OP(VConcatLow,        'V', "vv",   Pure,                   (Vec{a.lo, b.lo}))                             \
   OP(VDup,              'V', "x",    Pure,                   lanes::dup(a.lo, esize))                       \
   OP(VDupLane,          'V', "v",    Pure,                   lanes::dup(lanes::get(a, esize, unsigned(imm)), esize)) \
@@ -178,12 +182,17 @@
   OP(VAesD,             'V', "vv",   Pure | Commutative,     crypto::aesd(a, b))                            \
   OP(VAesMc,            'V', "v",    Pure,                   crypto::aesmc(a))                              \
   OP(VAesImc,           'V', "v",    Pure,                   crypto::aesimc(a))                             \
+  /* what follows AddRoundKey in a middle round, then the next key: AESMC(AESE(a, 0)) ^ b; AESIMC(AESD(a, 0)) ^ b */ \
+  OP(VAesRoundE,        'V', "vv",   Pure,                   crypto::aes_round(a, b))                       \
+  OP(VAesRoundD,        'V', "vv",   Pure,                   crypto::aes_inverse_round(a, b))               \
   OP(VSha1C,            'V', "vvv",  Pure,                   crypto::sha1c(a, b, c))                        \
   OP(VSha1P,            'V', "vvv",  Pure,                   crypto::sha1p(a, b, c))                        \
   OP(VSha1M,            'V', "vvv",  Pure,                   crypto::sha1m(a, b, c))                        \
   OP(VSha1H,            'V', "v",    Pure,                   crypto::sha1h(a))                              \
   OP(VSha1Su0,          'V', "vvv",  Pure,                   crypto::sha1su0(a, b, c))                      \
   OP(VSha1Su1,          'V', "vv",   Pure,                   crypto::sha1su1(a, b))                         \
+  /* two rounds: a is h:g:d:c, b f:e:b:a, the low half of c the two words with their constants; the next f:e:b:a */ \
+  OP(VSha256Rounds,     'V', "vvv",  Pure,                   crypto::sha256_rounds(a, b, c))                \
   OP(VSha256H,          'V', "vvv",  Pure,                   crypto::sha256h(a, b, c))                      \
   OP(VSha256H2,         'V', "vvv",  Pure,                   crypto::sha256h2(a, b, c))                     \
   OP(VSha256Su0,        'V', "vv",   Pure,                   crypto::sha256su0(a, b))                       \

@@ -72,6 +72,12 @@ Vec ext(const Vec& a, const Vec& b, unsigned position, unsigned bytes) {
   return permute(a, b, 0, bytes, source);
 }
 
+Vec shuffle32(const Vec& a, const Vec& b, unsigned selection) {
+  Vec r;
+  for (unsigned i = 0; i < 4; i++) r.set_lane<u32>(i, (i < 2 ? a : b).lane<u32>(selection >> (2 * i) & 3));
+  return r;
+}
+
 Vec table(const Vec& fallback, const Vec& table, const Vec& indices, unsigned first) {
   auto look_up = [&](u8 otherwise, u8 index) {
     return index >= first && index - first < 16 ? table.lane<u8>(index - first) : otherwise;

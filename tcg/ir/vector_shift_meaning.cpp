@@ -1,3 +1,5 @@
+#include <bit>
+
 #include "tcg/ir/lane_loops.h"
 #include "tcg/ir/saturation.h"
 #include "tcg/ir/vector_meaning.h"
@@ -62,6 +64,11 @@ Vec srshr_imm(const Vec& a, unsigned esize, unsigned amount) {
 Vec urshr_imm(const Vec& a, unsigned esize, unsigned amount) {
   return unsigned_lanes(
       esize, [=](i128 x) { return shift_right_rounding(x, amount); }, a);
+}
+
+Vec rotl_imm(const Vec& a, unsigned esize, unsigned amount) {
+  return unsigned_lanes(
+      esize, [=](auto x) { return std::rotl(x, int(amount)); }, a);
 }
 
 Vec sli(const Vec& a, const Vec& b, unsigned esize, unsigned amount) {

@@ -7,10 +7,10 @@
 
 namespace sluice::tcg {
 
-enum class Pass : u8 { RedundantState, ConstantFold, DeadCode, RedundantChecks, FoldAddresses };
+enum class Pass : u8 { RedundantState, ConstantFold, DeadCode, RedundantChecks, FoldAddresses, VectorPatterns };
 struct PassSet {
   u32 bits = 0;
-  static constexpr PassSet all() { return {31}; }
+  static constexpr PassSet all() { return {63}; }
   static constexpr PassSet none() { return {0}; }
   constexpr bool has(Pass p) const { return bits >> unsigned(p) & 1; }
 };
@@ -22,6 +22,8 @@ void eliminate_redundant_state(ir::Block& block);
 void fold_constants(ir::Block& block);
 // The constant part of an address becomes the displacement of the access.
 void fold_addresses(ir::Block& block);
+// Equal vector ops become one; sequences of Arm instructions that are one op of the host become that op.
+void match_vector_patterns(ir::Block& block);
 // Removes pure ops whose results nobody uses, and closes the gaps.
 void eliminate_dead_code(ir::Block& block);
 

@@ -16,6 +16,7 @@ void Compiler::compile(const ir::Block& block, TranslatedBlock& out) {
   out.sites.reserve(exits);  // the addresses of sites are in the code
   flag_uses_.analyse(block);
   regs.start(block, flag_uses_);
+  significant_bytes_.clear();
   host_flags_ = kNoValue;
   skip_next_ = ordered_ = false;
   exclusive_status_ = kNoValue;
@@ -76,7 +77,7 @@ void Compiler::emit_op(const Inst& i) {
   };
   static_assert(std::size(kEmitters) == ir::kOpCount);
   if (Emit emit = kEmitters[unsigned(i.op)]) return (this->*emit)(i);
-  VectorEmitter emit = has_avx2_ ? vector_emitter(i.op) : nullptr;
+  VectorEmitter emit = host_.avx2 ? vector_emitter(i.op) : nullptr;
   if (!emit && fp_inline()) emit = fp_emitter(i.op);
   emit ? emit(*this, i) : emit_by_meaning(i);
 }

@@ -9,6 +9,8 @@
 #include "memory/attrs.h"
 #include "tcg/block_cache.h"
 #include "tcg/ir/mem_op.h"
+#include "tcg/ir/significant_bytes.h"
+#include "tcg/x86_64/host_features.h"
 #include "tcg/x86_64/regalloc.h"
 #include "tcg/x86_64/thunks.h"
 
@@ -29,7 +31,8 @@ class Compiler {
   };
 
   struct Options {
-    bool icount, has_avx2;
+    bool icount;
+    HostFeatures host;
     u32 loop_heat;  // turns of a loop until its way back asks for a region; 0: never
   };
   Compiler(x86::Assembler& a, const Thunks& thunks, const Options& options)
@@ -37,7 +40,7 @@ class Compiler {
         regs(a),
         thunks_(thunks),
         icount_(options.icount),
-        has_avx2_(options.has_avx2),
+        host_(options.host),
         loop_heat_(options.icount ? 0 : options.loop_heat) {}
 
   // Emits the block; `out` supplies isolation and the addresses of the sites.
@@ -48,9 +51,14 @@ class Compiler {
   RegAlloc regs;
   const ir::Block& block() const { return *block_; }
   ValueId id() const { return ValueId(current_); }
-  bool fp_inline() const { return block_->fp_inline && has_avx2_; }
-  bool has_avx2() const { return has_avx2_; }
+  bool fp_inline() const { return block_->fp_inline && host_.avx2; }
+  const HostFeatures& host() const { return host_; }
   const Thunks& thunks() const { return thunks_; }
+  // How many low bytes of a vector may be other than zero.
+  unsigned significant_bytes(ValueId v) {
+    if (significant_bytes_.empty()) significant_bytes_ = ir::significant_bytes(*block_);
+    return significant_bytes_[v];
+  }
   bool wide(ValueId v) const { return block_->insts[v].type == ir::Type::I64; }
   Gp sized(Gp r, ir::Type t) const {
     if (t == ir::Type::I64) return r.r64();
@@ -62,6 +70,7 @@ class Compiler {
   // prepare_condition before anything is defined.
   CondCode condition(ValueId flags, u8 cond);
   void prepare_condition(ValueId flags);
+  void forget_host_flags() { host_flags_ = kNoValue; }  // EFLAGS hold something else now
   // 16 bytes behind the block.
   Mem constant(u64 lo, u64 hi);
   Mem constant(u64 both) { return constant(both, both); }
@@ -170,7 +179,8 @@ class Compiler {
   Label store_pins_;
 
   const Thunks& thunks_;
-  const bool icount_, has_avx2_;
+  const bool icount_;
+  const HostFeatures host_;
   const u32 loop_heat_;
   const ir::Block* block_ = nullptr;
   TranslatedBlock* out_ = nullptr;
@@ -183,6 +193,7 @@ class Compiler {
   ValueId host_flags_ = kNoValue;        // the Flags value that EFLAGS holds now
   bool carry_is_borrow_ = false;         // CF = NOT C, as x86 leaves it after a subtraction; else CF = C
   std::vector<std::function<void()>> cold_;
+  std::vector<u8> significant_bytes_;  // empty: not looked at yet
 };
 
 using VectorEmitter = void (*)(Compiler&, const Inst&);

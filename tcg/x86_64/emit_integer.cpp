@@ -169,7 +169,7 @@ void Compiler::emit_Deposit(const Inst& i) {
 
 void Compiler::emit_CountLeadingZeros(const Inst& i) {
   Gp s = sized(regs.use(i.args[0]), i.type), d = sized(regs.define(id()), i.type);
-  if (has_avx2_) {  // LZCNT came before AVX2 on every x86-64
+  if (host_.avx2) {  // and LZCNT
     a.lzcnt(d, s);
     return;
   }
@@ -183,7 +183,7 @@ void Compiler::emit_CountLeadingZeros(const Inst& i) {
 
 void Compiler::emit_CountTrailingZeros(const Inst& i) {
   Gp s = sized(regs.use(i.args[0]), i.type), d = sized(regs.define(id()), i.type);
-  if (has_avx2_) {  // so did BMI1
+  if (host_.avx2) {  // so did BMI1
     a.tzcnt(d, s);
     return;
   }
@@ -285,7 +285,7 @@ void Compiler::emit_DivSigned(const Inst& i) { divide(i, true); }
 void Compiler::emit_DivUnsigned(const Inst& i) { divide(i, false); }
 
 void Compiler::multiply_high(const Inst& i, bool is_signed) {
-  if (!is_signed && has_avx2_) {  // BMI2 came with AVX2: no fixed result
+  if (!is_signed && host_.avx2) {  // BMI2 came with AVX2: no fixed result
     regs.take(x86::rdx);
     Gp factor = regs.use(i.args[1]);
     regs.copy_to(x86::rdx, i.args[0]);

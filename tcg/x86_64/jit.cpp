@@ -1,9 +1,10 @@
 // The x86-64 back end as the run loop sees it.
+#include "tcg/x86_64/jit.h"
+
 #include <capstone/capstone.h>
 #include <fmt/format.h>
 #include <xmmintrin.h>
 
-#include "tcg/backend.h"
 #include "tcg/x86_64/compiler.h"
 
 namespace sluice::tcg::x86_64 {
@@ -11,8 +12,8 @@ namespace {
 
 class Jit final : public Backend {
  public:
-  Jit(const BackendOptions& options, bool has_avx2)
-      : arena_(options.code_bytes), options_{options.icount, has_avx2, options.loop_heat} {
+  Jit(const BackendOptions& options, const HostFeatures& host)
+      : arena_(options.code_bytes), options_{options.icount, host, options.loop_heat} {
     if (!arena_.ok()) return;
     thunks_ = std::make_unique<Thunks>(arena_);
     start_ = arena_.used();
@@ -75,18 +76,20 @@ class Jit final : public Backend {
 };
 
 }  // namespace
+
+std::unique_ptr<Backend> make_jit_for(const HostFeatures& host, const BackendOptions& options) {
+  if (!asmjit::CpuInfo::host().features().x86().hasSSE4_2()) return nullptr;
+  auto jit = std::make_unique<Jit>(options, host);
+  if (!jit->ok()) return nullptr;
+  return jit;
+}
+
 }  // namespace sluice::tcg::x86_64
 
 namespace sluice::tcg {
 
 std::unique_ptr<Backend> make_jit(const BackendOptions& options) {
-  const auto& features = asmjit::CpuInfo::host().features().x86();
-  if (!features.hasSSE4_2()) return nullptr;
-  bool avx2 = features.hasAVX2() && features.hasFMA() && features.hasLZCNT() && features.hasBMI() &&
-              features.hasBMI2();
-  auto jit = std::make_unique<x86_64::Jit>(options, avx2);
-  if (!jit->ok()) return nullptr;
-  return jit;
+  return x86_64::make_jit_for(x86_64::HostFeatures::of_this_host(), options);
 }
 
 }  // namespace sluice::tcg

@@ -16,7 +16,6 @@ using ir::Type;
 // which use memory operands, always find enough.
 constexpr u8 kGpPins[] = {3, 12, 13, 14, 9, 10, 11};
 constexpr u8 kXmmPins[] = {14, 13, 12, 11, 10, 9, 8, 7};
-// Some vector ops hold many registers at once.
 constexpr size_t kFewXmmPins = 4;
 
 struct Candidate {
@@ -26,6 +25,19 @@ struct Candidate {
   bool written;
   bool fits;  // every access is of this slot as a whole
 };
+
+// Ops that hold many registers at once: table look-ups, and shifts of small lanes by registers, which the
+// host does in larger ones.
+bool needs_many_registers(const Inst& i) {
+  switch (i.op) {
+    case Op::VTable: return true;
+    case Op::VSShl:
+    case Op::VUShl:
+    case Op::VSRShl:
+    case Op::VURShl: return i.esize < 2;
+    default: return false;
+  }
+}
 
 u32 bytes_of(Type t) { return ir::bits_of(t) / 8; }
 
@@ -79,8 +91,7 @@ void Pins::choose(const Block& block) {
   std::vector<Candidate> all = candidates(block);
   std::stable_sort(all.begin(), all.end(),
                    [](const Candidate& a, const Candidate& b) { return a.weight > b.weight; });
-  bool many =
-      std::any_of(block.insts.begin(), block.insts.end(), [](const Inst& i) { return i.op == Op::VTable; });
+  bool many = std::any_of(block.insts.begin(), block.insts.end(), needs_many_registers);
   size_t gps = 0, xmms = 0, most_xmms = many ? kFewXmmPins : std::size(kXmmPins);
   for (const Candidate& c : all) {
     if (!c.fits) continue;

@@ -101,8 +101,9 @@ unsigned RegAlloc::pick_xmm() {
   u32 candidates = kAllocatableXmms & ~xmm_locked_ & ~pins_.xmm_mask();
   unsigned best = 0;
   u64 best_rank = ~u64{0};
-  for (u32 c = candidates; c; c &= c - 1) {
-    unsigned n = unsigned(std::countr_zero(c));
+  for (u32 c = candidates; c;) {
+    unsigned n = unsigned(std::bit_width(c)) - 1;  // XMM0, which some instructions want for themselves, last
+    c &= ~(1u << n);
     if (xmm_owner_[n] == kNoValue) return n;
     u64 cost = is_elsewhere(at(xmm_owner_[n])) ? 0 : u64{1} << 32;
     if (u64 rank = cost + xmm_stamp_[n]; rank < best_rank) best = n, best_rank = rank;
@@ -373,6 +374,18 @@ Xmm RegAlloc::temp_xmm() {
   unsigned n = pick_xmm();
   xmm_locked_ |= 1u << n;
   return x86::xmm(n);
+}
+
+void RegAlloc::take_xmm(Xmm fixed) {
+  const unsigned n = fixed.id();
+  const ValueId v = xmm_owner_[n];
+  xmm_locked_ |= 1u << n;
+  if (v == kNoValue) return;
+  const unsigned other = pick_xmm();
+  a_.movaps(x86::xmm(other), fixed);
+  xmm_owner_[n] = kNoValue;
+  bind_xmm(v, other);
+  xmm_locked_ &= ~(1u << other);
 }
 
 void RegAlloc::before_state_write(u32 offset, u32 bytes) {

@@ -59,6 +59,7 @@ class RegAlloc {
   Xmm define_xmm(ValueId v);
   Xmm define_xmm_over(const Inst& inst, ValueId v, ValueId from);
   Xmm temp_xmm();
+  void take_xmm(Xmm fixed);  // frees a particular register for this op
 
   // --- Guest state ---
   void read_state(ValueId v, u32 offset);

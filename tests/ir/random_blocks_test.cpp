@@ -10,11 +10,13 @@
 #include "base/bits.h"
 #include "tcg/backend.h"
 #include "tcg/flags.h"
+#include "tcg/fp_status.h"
 #include "tcg/interp/interpreter.h"
 #include "tcg/ir/builder.h"
 #include "tcg/jump_cache.h"
 #include "tcg/opt/passes.h"
 #include "tcg/vec.h"
+#include "tests/support/op_shapes.h"
 
 namespace sluice::tcg {
 namespace {
@@ -57,6 +59,7 @@ class RandomBlock {
     show_everything();
     ir_.exit_to_run_loop(0x1234);
     block_.guest_insns = 1, block_.guest_bytes = 4;
+    block_.fp_inline = block_.half_inline = true;
     return std::move(block_);
   }
 
@@ -75,6 +78,7 @@ class RandomBlock {
       end_piece();
     }
     block_.guest_insns = 1, block_.guest_bytes = 4;
+    block_.fp_inline = block_.half_inline = true;
     return std::move(block_);
   }
 
@@ -229,26 +233,69 @@ class RandomBlock {
     const Op crc = below(2) ? Op::Crc32 : Op::Crc32C;
     keep(ir_.emit(crc, Type::I32, {integer(Type::I32), integer(Type::I64)}, 0, 0, u8(below(4))));
   }
-  void vectors() {
-    constexpr Op binary_ops[] = {Op::VAnd,    Op::VOr,      Op::VXor,    Op::VAndNot, Op::VOrNot,
-                                 Op::VAdd,    Op::VSub,     Op::VSMax,   Op::VUMin,   Op::VCmpEq,
-                                 Op::VCmpGtS, Op::VCmpGeS,  Op::VCmpGtU, Op::VCmpGeU, Op::VSAbd,
-                                 Op::VUAbd,   Op::VCmpTest, Op::VMul,    Op::VUHAdd};
-    const u8 esize = u8(below(4));
-    const unsigned lane = below(16u >> esize);
-    switch (below(10)) {
-      case 0: return void(keep(ir_.emit(Op::VFromInt, Type::V128, {integer(width())})));
-      case 1: return void(keep(ir_.emit(Op::VLane, Type::I64, {vector()}, lane, esize)));
-      case 2:
-        return void(keep(ir_.emit(Op::VInsert, Type::V128, {vector(), integer(Type::I64)}, lane, esize)));
-      case 3: return void(keep(ir_.emit(Op::VDup, Type::V128, {integer(Type::I64)}, 0, esize)));
-      case 4: return void(keep(ir_.emit(Op::VSelect, Type::V128, {vector(), vector(), vector()})));
-      case 5: return void(keep(ir_.emit(below(2) ? Op::VNot : Op::VZeroUpper, Type::V128, {vector()})));
-      default: {
-        const Op op = binary_ops[below(std::size(binary_ops))];
-        const u8 size = op == Op::VMul && esize == 3 ? u8(2) : esize;
-        return void(keep(ir_.emit(op, Type::V128, {vector(), vector()}, 0, size)));
+  // Any vector or FP op, in one of its shapes.
+  void any_vector_op() {
+    const Op op = test::kVectorAndFpOps[below(std::size(test::kVectorAndFpOps))];
+    const auto shapes = test::shapes_of(op);
+    const test::OpShape& shape = shapes[below(shapes.size())];
+    const ir::OpInfo& info = ir::info(op);
+    const Type result = info.result == 'V' ? Type::V128 : info.result == 'F' ? Type::Flags : Type::I64;
+    ir::Inst i{op, result, shape.esize, shape.aux, 0, {}, shape.imm};
+    std::ranges::fill(i.args, ir::kNoValue);
+    for (size_t n = 0; n < info.operands.size(); n++) {
+      const char c = info.operands[n];
+      i.args[n] = (c == 'v' ? vector() : c == 'f' ? flags() : integer(c == 't' ? width() : Type::I64)).id;
+    }
+    block_.insts.push_back(i);
+    keep({ir::ValueId(block_.insts.size() - 1), result});
+  }
+  Value vector_op(Op op, std::initializer_list<Value> args, u64 imm = 0, unsigned esize = 0) {
+    return keep(ir_.emit(op, Type::V128, args, imm, u8(esize)));
+  }
+  // What the pass over vector ops looks for, or nearly.
+  void vector_pattern() {
+    const unsigned esize = below(4), bits = 8u << esize, n = 1 + below(bits - 1),
+                   rest = below(8) ? bits - n : below(bits);
+    const Value a = vector(), b = below(8) ? a : vector();
+    switch (below(6)) {
+      case 0:
+      case 1: {
+        constexpr Op joins[] = {Op::VOr, Op::VAdd, Op::VXor};
+        const Value l = vector_op(Op::VShlImm, {a}, n, esize), r = vector_op(Op::VUShrImm, {b}, rest, esize);
+        if (below(2)) return void(vector_op(joins[below(3)], {l, r}, 0, esize));
+        return void(vector_op(joins[below(3)], {r, l}, 0, esize));
       }
+      case 2:
+        return void(
+            vector_op(Op::VShrInsertImm, {vector_op(Op::VShlImm, {a}, n, esize), b}, bits - n, esize));
+      case 3:
+        return void(
+            vector_op(Op::VShlInsertImm, {vector_op(Op::VUShrImm, {a}, n, esize), b}, bits - n, esize));
+      case 4: {
+        const bool encrypt = below(2);
+        Value state = vector();
+        for (unsigned k = below(4); k < 4; k++) {
+          state = vector_op(encrypt ? Op::VAesE : Op::VAesD, {state, vector()});
+          state = vector_op(encrypt ? Op::VAesMc : Op::VAesImc, {state});
+        }
+        return void(vector_op(Op::VXor, {vector(), state}));
+      }
+      default: {
+        Value abcd = vector(), efgh = vector();
+        for (unsigned k = below(3); k < 3; k++) {
+          const Value w = vector(), before = abcd;
+          abcd = vector_op(Op::VSha256H, {abcd, efgh, w});
+          efgh = vector_op(Op::VSha256H2, {efgh, before, w});
+        }
+      }
+    }
+  }
+  void vectors() {
+    switch (below(12)) {
+      case 0: return void(keep(ir_.emit(Op::VFromInt, Type::V128, {integer(width())})));
+      case 1: return void(keep(ir_.emit(below(2) ? Op::VNot : Op::VZeroUpper, Type::V128, {vector()})));
+      case 2: return vector_pattern();
+      default: return any_vector_op();
     }
   }
   void state() {
@@ -310,6 +357,7 @@ std::string difference(const State& a, const State& b) {
     if ((a.f[n] ^ b.f[n]) & Flags::kAll) return "f" + std::to_string(n);
   if (a.calls != b.calls) return "calls";
   if (a.turns != b.turns) return "turns";
+  if ((a.fpsr | fpsr_of_mxcsr(a.guest_mxcsr)) != (b.fpsr | fpsr_of_mxcsr(b.guest_mxcsr))) return "fpsr";
   return a.pc != b.pc ? "pc" : "";
 }
 

@@ -14,8 +14,8 @@
 #include "cpu/state.h"
 #include "tcg/ir/builder.h"
 #include "tcg/ir/eval.h"
-#include "tcg/ir/fp_conversion.h"
 #include "tcg/x86_64/compiler.h"
+#include "tests/support/op_shapes.h"
 
 namespace sluice {
 namespace {
@@ -26,37 +26,20 @@ using tcg::ir::Value;
 
 // --- Which shapes of an op are emitted inline ---
 
-struct Shape {
-  u8 esize;    // log2 of the lane size in bytes
-  bool whole;  // all lanes of the register, or lane 0 alone
-};
+using test::OpShape;
 
 class Emitted {
  public:
-  // With one of the immediates that the op is mostly used with.
-  bool is_inline(Op op, Shape shape) {
-    for (u64 immediate : immediates(op))
-      if (is_inline(op, shape, immediate)) return true;
-    return false;
-  }
-
- private:
-  static std::vector<u64> immediates(Op op) {
-    std::string_view name = tcg::ir::info(op).name;
-    if (op == Op::FConvert) return {2, 3};  // to single, to double
-    if (!name.starts_with("F") || (name.find("Int") == name.npos && name.find("Fixed") == name.npos))
-      return {0};
-    return {tcg::ir::FpConversion{}.pack(), tcg::ir::FpConversion{.rounding = 3}.pack()};
-  }
   // Compiles a block around the op: when it contains the address of the op's meaning, it calls it.
-  bool is_inline(Op op, Shape shape, u64 immediate) {
+  bool is_inline(Op op, const OpShape& shape) {
     tcg::ir::Block block;
-    fill(block, op, shape, immediate);
+    fill(block, op, shape);
     asmjit::CodeHolder holder;
     holder.init(asmjit::Environment::host(), u64(arena_.next()));
     asmjit::x86::Assembler assembler(&holder);
     tcg::TranslatedBlock out;
-    tcg::x86_64::Compiler compiler(assembler, thunks_, {.icount = false, .has_avx2 = true, .loop_heat = 0});
+    constexpr tcg::x86_64::HostFeatures kHost{.avx2 = true, .sha = true};
+    tcg::x86_64::Compiler compiler(assembler, thunks_, {.icount = false, .host = kHost, .loop_heat = 0});
     compiler.compile(block, out);
     holder.flatten();
     const auto& code = holder.textSection()->buffer();
@@ -67,6 +50,8 @@ class Emitted {
     return std::search(code.data(), code.data() + code.size(), bytes, bytes + significant) ==
            code.data() + code.size();
   }
+
+ private:
   static Type type_of(char operand) {
     switch (operand) {
       case 'V':
@@ -82,16 +67,15 @@ class Emitted {
     if (type == Type::V128) return cpu::offset_of_v(n);
     return type == Type::Flags ? u32(offsetof(cpu::PeState, nzcv)) : cpu::offset_of_x(n);
   }
-  static void fill(tcg::ir::Block& block, Op op, Shape shape, u64 immediate) {
+  static void fill(tcg::ir::Block& block, Op op, const OpShape& shape) {
     tcg::ir::Builder ir(block);
-    block.fp_inline = true;
+    block.fp_inline = block.half_inline = true;
     block.guest_insns = 1;
     const tcg::ir::OpInfo& info = tcg::ir::info(op);
     std::vector<Value> args;
     for (char c : info.operands)
       args.push_back(ir.get_state(type_of(c), offset_of(type_of(c), unsigned(args.size()))));
-    u8 lanes = shape.whole ? u8(16 >> shape.esize) : 1;
-    tcg::ir::Inst inst{op, type_of(info.result), shape.esize, lanes, 0, {}, immediate};
+    tcg::ir::Inst inst{op, type_of(info.result), shape.esize, shape.aux, 0, {}, shape.imm};
     std::ranges::fill(inst.args, tcg::ir::kNoValue);
     for (size_t n = 0; n < args.size(); n++) inst.args[n] = args[n].id;
     block.insts.push_back(inst);
@@ -103,48 +87,53 @@ class Emitted {
   tcg::x86_64::Thunks thunks_{arena_};
 };
 
-std::string lane_names(Emitted& emitted, Op op, bool whole, bool inlined, u8 from) {
+bool is_scalar(const OpShape& shape) { return shape.aux == 1; }
+bool is_whole(const OpShape& shape) { return unsigned(shape.aux) << shape.esize == 16; }
+
+// The lane sizes of the shapes that `wanted` accepts, of which all (or, for those of FP ops, some: there are
+// many kinds of conversions) are inline, or are not.
+template <class Wanted>
+std::string lane_names(Emitted& emitted, Op op, bool inlined, bool all, const Wanted& wanted) {
   std::string text;
-  for (u8 esize = from; esize < 4; esize++)
-    if (emitted.is_inline(op, {esize, whole}) == inlined)
-      text += std::string(text.empty() ? "" : " ") + "BHSD"[esize];
+  for (u8 esize = 0; esize < 4; esize++) {
+    size_t shapes = 0, inside = 0;
+    for (const OpShape& shape : test::shapes_of(op))
+      if (shape.esize == esize && wanted(shape)) shapes++, inside += emitted.is_inline(op, shape);
+    if (shapes == 0 || (all ? inside == shapes : inside > 0) != inlined) continue;
+    text += std::string(text.empty() ? "" : " ") + "BHSD"[esize];
+  }
   return text.empty() ? "-" : text;
 }
 
-#define OP(name, ...) Op::name,
-constexpr Op kVectorOps[] = {TCG_IR_VECTOR_OPS(OP)};
-constexpr Op kFpOps[] = {TCG_IR_FP_OPS(OP)};
-#undef OP
-
 std::string op_tables() {
   Emitted emitted;
-  std::ostringstream out;
+  std::ostringstream out, mixed, fp;
   std::string always, never;
-  std::ostringstream mixed;
-  for (Op op : kVectorOps) {
-    std::string name(tcg::ir::info(op).name), inlined = lane_names(emitted, op, true, true, 0);
-    if (inlined == "B H S D")
-      always += (always.empty() ? "`" : ", `") + name + "`";
+  const auto any = [](const OpShape&) { return true; };
+  for (Op op : test::kVectorAndFpOps) {
+    const std::string name = "`" + std::string(tcg::ir::info(op).name) + "`";
+    if (test::is_fp_op(op)) {
+      const tcg::ir::OpInfo& info = tcg::ir::info(op);
+      const bool has_lanes = info.result == 'V' && info.operands.find('x') == info.operands.npos;
+      const std::string rest = lane_names(emitted, op, false, false, any);
+      fp << "| " << name << " | " << lane_names(emitted, op, true, false, is_scalar) << " | "
+         << (has_lanes ? lane_names(emitted, op, true, false, is_whole) : "") << " | " << rest << " |\n";
+      continue;
+    }
+    const std::string inlined = lane_names(emitted, op, true, true, any),
+                      called = lane_names(emitted, op, false, true, any);
+    if (called == "-")
+      always += (always.empty() ? "" : ", ") + name;
     else if (inlined == "-")
-      never += (never.empty() ? "`" : ", `") + name + "`";
+      never += (never.empty() ? "" : ", ") + name;
     else
-      mixed << "| `" << name << "` | " << inlined << " | " << lane_names(emitted, op, true, false, 0)
-            << " |\n";
+      mixed << "| " << name << " | " << inlined << " | " << called << " |\n";
   }
-  out << "Integer vector ops with an emitter for every lane size: " << always << ".\n\n"
+  out << "Integer vector ops with an emitter for every lane size that they have: " << always << ".\n\n"
       << "By their meaning: " << never << ".\n\n| by lane size | inline | by meaning |\n|---|---|---|\n"
       << mixed.str()
-      << "\n| FP op | inline, scalar | inline, whole vector | by meaning |\n|---|---|---|---|\n";
-  for (Op op : kFpOps) {
-    std::string scalar = lane_names(emitted, op, false, true, 1),
-                whole = lane_names(emitted, op, true, true, 1);
-    bool has_lanes =
-        tcg::ir::info(op).result == 'V' && tcg::ir::info(op).operands.find('x') == std::string_view::npos;
-    if (!has_lanes) whole = "";
-    std::string rest =
-        scalar == "-" && (whole == "-" || !has_lanes) ? "all" : lane_names(emitted, op, false, false, 1);
-    out << "| `" << tcg::ir::info(op).name << "` | " << scalar << " | " << whole << " | " << rest << " |\n";
-  }
+      << "\n| FP op | inline, scalar | inline, whole vector | by meaning |\n|---|---|---|---|\n"
+      << fp.str();
   return out.str();
 }
 

@@ -86,6 +86,11 @@ TEST(SimdCrypto, Aes128EncryptsTheExampleOfFips197) {
   }
   EXPECT_EQ(exclusive_or(state, from_words(&schedule[40])), cipher);
 
+  // The same with rounds that end in the next key.
+  state = exclusive_or(plain, from_words(&schedule[0]));
+  for (unsigned round = 1; round < 10; round++) state = aes_round(state, from_words(&schedule[4 * round]));
+  EXPECT_EQ(exclusive_or(aese(state, Vec{}), from_words(&schedule[40])), cipher);
+
   // The equivalent inverse cipher, FIPS 197 section 5.3.5.
   state = cipher;
   for (unsigned round = 10; round > 0; round--) {
@@ -94,6 +99,11 @@ TEST(SimdCrypto, Aes128EncryptsTheExampleOfFips197) {
     if (round > 1) state = aesimc(state);
   }
   EXPECT_EQ(exclusive_or(state, from_words(&schedule[0])), plain);
+
+  state = exclusive_or(cipher, from_words(&schedule[40]));
+  for (unsigned round = 9; round > 0; round--)
+    state = aes_inverse_round(state, aesimc(from_words(&schedule[4 * round])));
+  EXPECT_EQ(exclusive_or(aesd(state, Vec{}), from_words(&schedule[0])), plain);
 }
 
 TEST(SimdCrypto, Sha1OfAbc) {
@@ -119,16 +129,22 @@ TEST(SimdCrypto, Sha256OfAbc) {
   const Vec initial[] = {from_words(&start[0]), from_words(&start[4])};
   std::array<Vec, 4> w{words(0x61626380, 0, 0, 0), {}, {}, words(0, 0, 0, 24)};
   Vec abcd = initial[0], efgh = initial[1];
+  Vec feba = words(start[5], start[4], start[1], start[0]),
+      hgdc = words(start[7], start[6], start[3], start[2]);
   for (unsigned i = 0; i < 16; i++) {
     std::array<u32, 4> k;
     for (unsigned j = 0; j < 4; j++) k[j] = u32(root_fraction<3>(nth_prime(4 * i + j)) >> 32);
     const Vec wk = add32(w[0], from_words(k.data())), old = abcd;
     abcd = sha256h(abcd, efgh, wk);
     efgh = sha256h2(efgh, old, wk);
+    hgdc = sha256_rounds(hgdc, feba, wk);  // two rounds: the new f:e:b:a; the old one is h:g:d:c now
+    feba = sha256_rounds(feba, hgdc, Vec{wk.hi, 0});
     w = {w[1], w[2], w[3], sha256su1(sha256su0(w[0], w[1]), w[2], w[3])};
   }
   EXPECT_EQ(add32(abcd, initial[0]), words(0xba7816bf, 0x8f01cfea, 0x414140de, 0x5dae2223));
   EXPECT_EQ(add32(efgh, initial[1]), words(0xb00361a3, 0x96177a9c, 0xb410ff61, 0xf20015ad));
+  EXPECT_EQ(feba, words(efgh.lane<u32>(1), efgh.lane<u32>(0), abcd.lane<u32>(1), abcd.lane<u32>(0)));
+  EXPECT_EQ(hgdc, words(efgh.lane<u32>(3), efgh.lane<u32>(2), abcd.lane<u32>(3), abcd.lane<u32>(2)));
 }
 
 TEST(SimdCrypto, Sha512OfAbc) {

@@ -214,6 +214,10 @@ TEST(VectorPermute, ReversesInsideContainers) {
   EXPECT_EQ(evaluate(Op::VReverse, {kCounting}, 1, 2).lo, 0x0504070601000302u);
   EXPECT_EQ(evaluate(Op::VReverseBits, {Vec{0x01, 0x80}}, 0), (Vec{0x80, 0x01}));
 }
+TEST(VectorPermute, ShufflesTakeTwoWordsOfEachOperand) {
+  EXPECT_EQ(evaluate(Op::VShuffle32, {kCounting, kHigher}, 2, 3 | 0 << 2 | 1 << 4 | 2 << 6),
+            (Vec{0x030201000f0e0d0c, 0x1b1a191817161514}));
+}
 TEST(VectorPermute, TableKeepsTheFallbackOutOfRange) {
   const Vec indices{0x1f201110ff0f0100, 0}, fallback{0x8877665544332211, 0};
   const Vec first = evaluate(Op::VTable, {fallback, kCounting, indices}, 0, 0);
@@ -243,6 +247,12 @@ TEST(VectorImmediateShift, RoundsWithTheCarry) {
   EXPECT_EQ(evaluate(Op::VShlInsertImm, {Vec{0x0f, 0}, Vec{0xab, 0}}, 0, 4).lo, 0xbfu);
   EXPECT_EQ(evaluate(Op::VShrInsertImm, {Vec{0xf0, 0}, Vec{0xab, 0}}, 0, 4).lo, 0xfau);
   EXPECT_EQ(evaluate(Op::VShrInsertImm, {Vec{0xf0, 0}, Vec{0xab, 0}}, 0, 8).lo, 0xf0u);
+}
+TEST(VectorImmediateShift, RotatesEachLane) {
+  EXPECT_EQ(evaluate(Op::VRotateImm, {Vec{0x8000000000000001, 0x0123456789abcdef}}, 3, 4),
+            (Vec{0x18, 0x123456789abcdef0}));
+  EXPECT_EQ(evaluate(Op::VRotateImm, {Vec{0x80000001, 0x01234567}}, 2, 8), (Vec{0x00000180, 0x23456701}));
+  EXPECT_EQ(evaluate(Op::VRotateImm, {Vec{0x81, 0xff0f}}, 0, 1), (Vec{0x03, 0xff1e}));
 }
 TEST(VectorDot, SumsFourProducts) {
   const Vec a{0xff02ff01, 0}, b{0x7f0380ff, 0};
