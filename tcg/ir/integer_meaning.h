@@ -1,5 +1,6 @@
 // tcg/ir/integer_meaning.h: the functions that the meanings of the integer rows of tcg/ir/ops.h call.
 #pragma once
+#include <array>
 #include <bit>
 
 #include "base/bits.h"
@@ -37,15 +38,31 @@ constexpr u64 reverse_bytes(u64 v, unsigned bits, unsigned container) {
   return r;
 }
 
+// [n][byte]: the remainder of a byte that n zero bytes follow, bit-reflected.
+using CrcTables = std::array<std::array<u32, 256>, 8>;
+constexpr CrcTables make_crc_tables(u32 polynomial) {
+  CrcTables tables{};
+  for (u32 byte = 0; byte < 256; byte++) {
+    u32 crc = byte;
+    for (unsigned n = 0; n < 8; n++) {
+      for (unsigned k = 0; k < 8; k++) crc = (crc >> 1) ^ (crc & 1 ? polynomial : 0);
+      tables[n][byte] = crc;
+    }
+  }
+  return tables;
+}
+inline constexpr CrcTables kCrc32Tables = make_crc_tables(0xedb88320),
+                           kCrc32cTables = make_crc_tables(0x82f63b78);
+
 // CRC32B/H/W/X (Castagnoli: CRC32C*) over 2^log2_size bytes of `value`, bit-reflected as in the Arm
 // pseudocode's Poly32Mod2.
 constexpr u64 crc32_step(u32 crc, u64 value, unsigned log2_size, bool castagnoli) {
-  u32 polynomial = castagnoli ? 0x82f63b78u : 0xedb88320u;
-  for (unsigned i = 0; i < 1u << log2_size; i++) {
-    crc ^= u32(value >> (i * 8)) & 0xff;
-    for (unsigned k = 0; k < 8; k++) crc = (crc >> 1) ^ (crc & 1 ? polynomial : 0);
-  }
-  return crc;
+  const CrcTables& tables = castagnoli ? kCrc32cTables : kCrc32Tables;
+  const unsigned bytes = 1u << log2_size;
+  const u64 sum = value ^ crc;
+  u32 r = bytes < 4 ? crc >> (8 * bytes) : 0;
+  for (unsigned i = 0; i < bytes; i++) r ^= tables[bytes - 1 - i][sum >> (8 * i) & 0xff];
+  return r;
 }
 
 }  // namespace sluice::tcg::ir
