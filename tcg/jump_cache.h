@@ -15,7 +15,7 @@ namespace sluice::tcg {
 struct JumpCacheEntry {
   u64 pc = kNoPc;
   const void* code = nullptr;      // JIT: host code; interpreter: TranslatedBlock*
-  static constexpr u64 kNoPc = 1;  // no instruction is at an odd address
+  static constexpr u64 kNoPc = 1;  // empty; translated code does not look up addresses that are not aligned
 };
 static_assert(sizeof(JumpCacheEntry) == 16);
 

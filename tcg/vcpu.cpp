@@ -27,7 +27,8 @@ void Vcpu::run() {
     }
     settle();
     const JumpCacheEntry& e = state_.jump_cache[jump_cache_index(state_.pc)];
-    if (const void* code = e.pc == state_.pc && !region_wanted_ ? e.code : find_code()) enter(code);
+    const bool known = e.pc == state_.pc && e.code && !region_wanted_;
+    if (const void* code = known ? e.code : find_code()) enter(code);
   }
   settle();
 }

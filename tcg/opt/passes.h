@@ -7,7 +7,14 @@
 
 namespace sluice::tcg {
 
-enum class Pass : u8 { RedundantState, ConstantFold, DeadCode, RedundantChecks, FoldAddresses, VectorPatterns };
+enum class Pass : u8 {
+  RedundantState,
+  ConstantFold,
+  DeadCode,
+  RedundantChecks,
+  FoldAddresses,
+  VectorPatterns
+};
 struct PassSet {
   u32 bits = 0;
   static constexpr PassSet all() { return {63}; }

@@ -157,6 +157,8 @@ void Compiler::emit_ExitIndirect(const Inst& i) {
     static_assert(sizeof(JumpCacheEntry) == 4u << kScale);
     a.cmp(state_field(offsetof(ExecState, attention), 4), imm(0));
     a.jne(miss);
+    a.test(x86::cl, imm(3));  // it faults, and the mark of an empty entry is such an address
+    a.jnz(miss);
     a.mov(x86::eax, x86::ecx);
     a.mov(x86::rdx, state_field(offsetof(ExecState, jump_cache)));
     a.and_(x86::eax, imm(kPcMask));

@@ -146,11 +146,12 @@ void Compiler::emit_Deposit(const Inst& i) {
   if (width == bits) return void(regs.define_same(i, id(), i.args[1]));
   Gp t = sized(regs.temp(), i.type);
   regs.copy_to(t, i.args[1]);
-  Gp d = sized(regs.define_over(i, id(), i.args[0]), i.type);
-  if (lsb == 0 && (width == 8 || width == 16)) {  // a part of a register
-    width == 8 ? a.mov(d.r8(), t.r8()) : a.mov(d.r16(), t.r16());
+  if (lsb == 0 && (width == 8 || width == 16)) {  // a part of a register: what is above stays as it is
+    Gp whole = regs.define_same(i, id(), i.args[0]);
+    width == 8 ? a.mov(whole.r8(), t.r8()) : a.mov(whole.r16(), t.r16());
     return;
   }
+  Gp d = sized(regs.define_over(i, id(), i.args[0]), i.type);
   // The field alone, in its place; everything but the field.
   a.shl(t, imm(bits - width));
   if (unsigned down = bits - width - lsb) a.shr(t, imm(down));

@@ -167,6 +167,24 @@ TEST_P(TranslatedCode, AFaultInARegionShowsEveryRegister) {
   EXPECT_EQ(world.peek<u64>(kEnd - 8), 200u);
 }
 
+// A 32-bit result that is built in part of a register that held 64 bits.
+TEST_P(TranslatedCode, AFieldInsertedIntoAWRegisterLeavesNoUpperHalf) {
+  x(1) = 0x1234, x(3) = 0xffffffff'00000000, x(4) = 5;
+  EXPECT_EQ(run({
+                0x8b040062,  // add x2, x3, x4
+                0x33003c22,  // bfxil w2, w1, #0, #16
+            }),
+            End::Arrived);
+  EXPECT_EQ(x(2), 0x1234u);
+}
+
+// The jump cache has no code for an address that no instruction can have.
+TEST_P(TranslatedCode, ABranchToAnOddAddressIsNotFoundInTheJumpCache) {
+  x(0) = 1;
+  EXPECT_EQ(run({0xd61f0000}), End::Arrived);  // br x0
+  EXPECT_EQ(world.state().pc, 1u);
+}
+
 TEST_P(TranslatedCode, AStoreBesideTheCodeInItsPageIsOnlyAStore) {
   x(0) = 100, x(2) = kCode + 0x800;
   EXPECT_EQ(run({
