@@ -174,11 +174,11 @@ void Session::load_software() {
   if (!options_.kernel.empty()) loader_->load_kernel(options_.kernel);
   if (!options_.initrd.empty()) loader_->load_initrd(options_.initrd);
   board_->start_as_firmware(options_.kernel.empty() || loader_->format() == KernelFormat::Elf);
-  std::vector<u8> tree =
-      options_.device_tree.empty()
-          ? build_device_tree(board_->record(), chosen())
-          : patch_device_tree(options_.device_tree, read_file(options_.device_tree, u64{16} << 20),
-                              board_->record(), chosen());
+  std::vector<u8> tree = options_.device_tree.empty()
+                             ? build_device_tree(board_->record(), chosen())
+                             : patch_device_tree(options_.device_tree,
+                                                 FileBytes::open(options_.device_tree, u64{16} << 20).view(),
+                                                 board_->record(), chosen());
   if (!options_.dump_device_tree.empty()) return write_device_tree(tree);
   if (!options_.kernel.empty()) loader_->place_device_tree(std::move(tree));
   board_->load(loader_->segments());

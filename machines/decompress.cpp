@@ -95,8 +95,8 @@ std::span<const u8> zboot_payload(const std::string& name, std::span<const u8> f
 
 }  // namespace
 
-std::vector<u8> decompress_kernel(const std::string& name, std::vector<u8> file, u64 limit) {
-  std::span<const u8> packed = file;
+FileBytes decompress_kernel(const std::string& name, FileBytes file, u64 limit) {
+  std::span<const u8> packed = file.view();
   if (is_zboot(packed)) packed = zboot_payload(name, packed);
   if (is_gzip(packed)) return unpack_gzip(name, packed, limit);
   if (is_zstd(packed)) return unpack_zstd(name, packed, limit);

@@ -429,7 +429,7 @@ class TreeBuilder {
 // The user's tree, opened for changes.
 class TreePatcher {
  public:
-  TreePatcher(const std::string& name, const std::vector<u8>& tree, size_t spare) : name_(name) {
+  TreePatcher(const std::string& name, std::span<const u8> tree, size_t spare) : name_(name) {
     size_t total = tree.size() >= sizeof(fdt_header) ? size_t(fdt_totalsize(tree.data())) : 0;
     int bad = tree.size() < sizeof(fdt_header) ? -FDT_ERR_TRUNCATED : fdt_check_header(tree.data());
     if (bad == -FDT_ERR_BADMAGIC) throw ConfigError::file(name, "is not a device tree blob");
@@ -490,8 +490,8 @@ std::vector<u8> build_device_tree(const BoardRecord& board, const ChosenInfo& ch
   return flatten(TreeBuilder{board, chosen}.build());
 }
 
-std::vector<u8> patch_device_tree(const std::string& name, const std::vector<u8>& tree,
-                                  const BoardRecord& board, const ChosenInfo& chosen) {
+std::vector<u8> patch_device_tree(const std::string& name, std::span<const u8> tree, const BoardRecord& board,
+                                  const ChosenInfo& chosen) {
   TreePatcher patch{name, tree, 4096 + chosen.bootargs.size() + chosen.rng_seed.size()};
   u32 address_cells = patch.root_cells("#address-cells", 2), size_cells = patch.root_cells("#size-cells", 1);
   patch.remove_memory_nodes();

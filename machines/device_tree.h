@@ -2,6 +2,7 @@
 // wiring record, and the changes that a boot loader makes to a tree that the user brings.
 #pragma once
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,7 @@ std::vector<u8> build_device_tree(const BoardRecord& board, const ChosenInfo& ch
 
 // The user's tree with memory and /chosen replaced by the truth; everything else stays. `name` is for
 // messages: throws ConfigError when the tree is not one.
-std::vector<u8> patch_device_tree(const std::string& name, const std::vector<u8>& tree,
-                                  const BoardRecord& board, const ChosenInfo& chosen);
+std::vector<u8> patch_device_tree(const std::string& name, std::span<const u8> tree, const BoardRecord& board,
+                                  const ChosenInfo& chosen);
 
 }  // namespace sluice

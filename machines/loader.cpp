@@ -2,7 +2,6 @@
 #include "machines/loader.h"
 
 #include <elf.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -135,45 +134,27 @@ const char* foreign_format(std::span<const u8> d) {
 
 }  // namespace
 
-std::vector<u8> read_file(const std::string& path, u64 limit) {
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{std::fopen(path.c_str(), "rb"), std::fclose};
-  if (!file) throw ConfigError::file(path, std::strerror(errno));
-  std::vector<u8> bytes;
-  // A vector that grows by copying would read a kernel three times over.
-  if (struct stat status; fstat(fileno(file.get()), &status) == 0 && S_ISREG(status.st_mode))
-    bytes.reserve(std::min<u64>(u64(status.st_size), limit) + kMiB);
-  for (;;) {
-    size_t done = bytes.size();
-    bytes.resize(done + kMiB);
-    size_t n = std::fread(bytes.data() + done, 1, kMiB, file.get());
-    bytes.resize(done + n);
-    if (std::ferror(file.get())) throw ConfigError::file(path, std::strerror(errno));
-    if (bytes.size() > limit)
-      throw ConfigError::file(path,
-                              "does not fit into " + std::to_string(limit / kMiB) + " MiB of RAM (see -m)");
-    if (n < kMiB) return bytes;
-  }
+void Loader::load_kernel(const std::string& path) {
+  load_kernel_image(path, FileBytes::open(path, ram_.size));
 }
 
-void Loader::load_kernel(const std::string& path) { load_kernel_image(path, read_file(path, ram_.size)); }
-
-void Loader::load_kernel_image(const std::string& name, std::vector<u8> file) {
+void Loader::load_kernel_image(const std::string& name, FileBytes file) {
   if (file.empty()) throw ConfigError::file(name, "is empty");
-  std::vector<u8> image = decompress_kernel(name, std::move(file), ram_.size);
-  if (image.size() >= SELFMAG && std::memcmp(image.data(), ELFMAG, SELFMAG) == 0)
+  FileBytes image = decompress_kernel(name, std::move(file), ram_.size);
+  if (image.size() >= SELFMAG && std::memcmp(image.view().data(), ELFMAG, SELFMAG) == 0)
     load_elf(name, image);
-  else if (Arm64Header::matches(image))
+  else if (Arm64Header::matches(image.view()))
     load_arm64_image(name, std::move(image));
   else
     load_raw(name, std::move(image));
 }
 
-void Loader::load_arm64_image(const std::string& name, std::vector<u8> image) {
+void Loader::load_arm64_image(const std::string& name, FileBytes image) {
   format_ = KernelFormat::Arm64Image;
-  Arm64Header header{image};
+  Arm64Header header{image.view()};
   if (header.big_endian())
     throw ConfigError::file(name, "is a big-endian arm64 Image; only little-endian boots");
-  check_not_cut_off(name, image);
+  check_not_cut_off(name, image.view());
   u64 offset = header.text_offset;
   if (offset > ram_.size) throw ConfigError::file(name, "text_offset " + hex(offset) + " is outside RAM");
   // The first page of RAM stays free, as with a boot loader that lives there.
@@ -188,8 +169,8 @@ void Loader::load_arm64_image(const std::string& name, std::vector<u8> image) {
 
 // A file without a header follows the boot protocol as kernels before 3.17 did: at 0x80000, device tree in
 // x0.
-void Loader::load_raw(const std::string& name, std::vector<u8> image) {
-  if (const char* format = foreign_format(image))
+void Loader::load_raw(const std::string& name, FileBytes image) {
+  if (const char* format = foreign_format(image.view()))
     throw ConfigError::file(name, std::string{"is not a kernel for this machine: "} + format);
   format_ = KernelFormat::Raw;
   constexpr u64 kRawOffset = 0x80000;
@@ -201,8 +182,9 @@ void Loader::load_raw(const std::string& name, std::vector<u8> image) {
   kernel_end_ = address + size;
 }
 
-void Loader::load_elf(const std::string& name, const std::vector<u8>& image) {
+void Loader::load_elf(const std::string& name, const FileBytes& file) {
   format_ = KernelFormat::Elf;
+  std::span<const u8> image = file.view();
   check_elf_header(name, image);
   auto header = field<Elf64_Ehdr>(image, 0);
   boot_.entry = {header.e_entry};
@@ -219,10 +201,9 @@ void Loader::load_elf(const std::string& name, const std::vector<u8>& image) {
     u64 into = header.e_entry - segment.p_vaddr;
     if ((segment.p_flags & PF_X) && header.e_entry >= segment.p_vaddr && into < segment.p_memsz)
       boot_.entry = {segment.p_paddr + into};
-    auto first = image.begin() + ptrdiff_t(segment.p_offset);
     add({"segment " + std::to_string(n),
          {segment.p_paddr},
-         std::vector<u8>(first, first + ptrdiff_t(segment.p_filesz)),
+         file.part(segment.p_offset, segment.p_filesz),
          segment.p_memsz},
         name);
     if (!inside(ram_, {segment.p_paddr}, 1)) continue;
@@ -236,7 +217,7 @@ void Loader::load_elf(const std::string& name, const std::vector<u8>& image) {
 }
 
 void Loader::load_initrd(const std::string& path) {
-  std::vector<u8> bytes = read_file(path, ram_.size);
+  FileBytes bytes = FileBytes::open(path, ram_.size);
   if (bytes.empty()) throw ConfigError::file(path, "is empty");
   u64 offset = std::min(ram_.size / 2, 128 * kMiB);
   GuestPhysAddr address{align_up(std::max((ram_.first + offset).value, kernel_end_.value), kPage)};

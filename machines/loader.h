@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "machines/board.h"
+#include "machines/file_bytes.h"
 
 namespace sluice {
 
@@ -21,7 +22,7 @@ struct BootInfo {
 struct LoadSegment {
   std::string what;
   GuestPhysAddr address{};
-  std::vector<u8> bytes;
+  FileBytes bytes;
   u64 size = 0;
 };
 
@@ -37,7 +38,7 @@ class Loader {
 
   // arm64 Image, ELF64 or raw binary, plain or compressed with gzip or zstd, or packed as EFI zboot.
   void load_kernel(const std::string& path);
-  void load_kernel_image(const std::string& name, std::vector<u8> image);
+  void load_kernel_image(const std::string& name, FileBytes file);
   // After the kernel. Opaque to us: the kernel unpacks it.
   void load_initrd(const std::string& path);
   // Where the device tree will go; nothing when a bare-metal program leaves no room for one.
@@ -59,9 +60,9 @@ class Loader {
  private:
   bool has_room_at(GuestPhysAddr address, u64 size) const;
   void add(LoadSegment segment, const std::string& file);
-  void load_arm64_image(const std::string& name, std::vector<u8> image);
-  void load_elf(const std::string& name, const std::vector<u8>& image);
-  void load_raw(const std::string& name, std::vector<u8> image);
+  void load_arm64_image(const std::string& name, FileBytes image);
+  void load_elf(const std::string& name, const FileBytes& file);
+  void load_raw(const std::string& name, FileBytes image);
 
   PhysRange ram_;
   std::optional<PhysRange> secure_ram_;
@@ -72,10 +73,8 @@ class Loader {
   BootInfo boot_;
 };
 
-// A whole file, at most `limit` bytes.
-std::vector<u8> read_file(const std::string& path, u64 limit);
 // What is inside a gzip, zstd or EFI zboot file; the input itself when it is none of these. `name` is for
 // messages.
-std::vector<u8> decompress_kernel(const std::string& name, std::vector<u8> file, u64 limit);
+FileBytes decompress_kernel(const std::string& name, FileBytes file, u64 limit);
 
 }  // namespace sluice

@@ -337,7 +337,8 @@ void Virt::load(const std::vector<LoadSegment>& segments) {
     GuestRam& ram = is_secure ? *secure_ram_ : *ram_;
     u64 offset = s.address - (is_secure ? kSecureRam.first : kRam);
     u8* at = ram.host() + offset;
-    if (!s.bytes.empty()) std::memcpy(at, s.bytes.data(), s.bytes.size());
+    if (!s.bytes.copy_to(at))
+      std::fprintf(stderr, "sluice: warning: %s: its file has become shorter\n", s.what.c_str());
     std::memset(at + s.bytes.size(), 0, s.size - s.bytes.size());
     ram.note_write(offset, s.size);
   }
