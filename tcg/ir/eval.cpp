@@ -49,10 +49,14 @@ constexpr Meaning kMeanings[] = {
 #undef OP
 };
 static_assert(std::size(kMeanings) == kOpCount);
+static_assert([] {
+  for (unsigned n = 0; n < kOpCount; n++)
+    if (is_integer_op(Op(n)) != (kMeanings[n].integer != nullptr)) return false;
+  return true;
+}());
 
 }  // namespace
 
 const Meaning& meaning(Op op) { return kMeanings[unsigned(op)]; }
-bool is_integer_op(Op op) { return kMeanings[unsigned(op)].integer != nullptr; }
 
 }  // namespace sluice::tcg::ir

@@ -17,7 +17,11 @@ const Meaning& meaning(Op op);
 
 constexpr u64 truncate_to(Type type, u64 v) { return bits_of(type) == 32 ? u32(v) : v; }
 
-// True for integer rows: evaluated from and to plain u64.
-bool is_integer_op(Op op);
+// True for integer rows, the first of the table: evaluated from and to plain u64.
+constexpr bool is_integer_op(Op op) {
+#define OP(...) +1
+  return unsigned(op) < unsigned(TCG_IR_INTEGER_OPS(OP));
+#undef OP
+}
 
 }  // namespace sluice::tcg::ir

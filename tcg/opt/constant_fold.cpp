@@ -1,6 +1,7 @@
 // Integer ops over constants are evaluated now; identities become their operand.
 #include "tcg/ir/eval.h"
 #include "tcg/opt/passes.h"
+#include "tcg/opt/value_map.h"
 
 namespace sluice::tcg {
 namespace {
@@ -62,12 +63,11 @@ ValueId identity(const ir::Block& block, const Inst& i) {
 }  // namespace
 
 void fold_constants(ir::Block& block) {
-  std::vector<ValueId> same_as(block.insts.size());
+  ValueMap same_as(block);
   for (size_t n = 0; n < block.insts.size(); n++) {
     Inst& i = block.insts[n];
     same_as[n] = ValueId(n);
-    for (ValueId& a : i.args)
-      if (a != kNoValue) a = same_as[a];
+    same_as.apply_to(i);
     if (!ir::is_integer_op(i.op) || i.op == Op::Const) continue;
     if (all_constant(block, i)) {
       make_constant(i, evaluate(block, i));

@@ -1,29 +1,34 @@
 // A pure op, or a read of state, whose result nobody uses is removed.
 #include "tcg/opt/passes.h"
+#include "tcg/opt/value_map.h"
 
 namespace sluice::tcg {
 
 void eliminate_dead_code(ir::Block& block) {
   auto& insts = block.insts;
-  std::vector<bool> used(insts.size());
-  auto removable = [](const ir::Inst& i) {
-    u8 p = ir::info(i.op).properties;
-    return (p & ir::Pure) || i.op == ir::Op::GetState;
-  };
+  constexpr ir::ValueId kUnused = ir::kNoValue, kUsed = 0;
+  ValueMap map(block);
+  for (size_t n = 0; n < insts.size(); n++) map[n] = kUnused;
+  size_t removed = 0;
   for (size_t n = insts.size(); n-- > 0;) {
-    if (removable(insts[n]) && !used[n]) continue;
-    used[n] = true;
-    for (ir::ValueId a : insts[n].args)
-      if (a != ir::kNoValue) used[a] = true;
+    const ir::Inst& i = insts[n];
+    bool removable = (ir::info(i.op).properties & ir::Pure) || i.op == ir::Op::GetState;
+    if (removable && map[n] == kUnused) {
+      removed++;
+      continue;
+    }
+    map[n] = kUsed;
+    for (ir::ValueId a : i.args)
+      if (a != ir::kNoValue) map[a] = kUsed;
   }
-  std::vector<ir::ValueId> moved(insts.size());
+  if (!removed) return;
+  // From here on the map says where each value has gone.
   size_t to = 0;
   for (size_t n = 0; n < insts.size(); n++) {
-    if (!used[n]) continue;
-    moved[n] = ir::ValueId(to);
+    if (map[n] == kUnused) continue;
+    map[n] = ir::ValueId(to);
     ir::Inst i = insts[n];
-    for (ir::ValueId& a : i.args)
-      if (a != ir::kNoValue) a = moved[a];
+    map.apply_to(i);
     insts[to++] = i;
   }
   insts.resize(to);
