@@ -145,6 +145,8 @@ std::string MachineTarget::translator_counters(unsigned pe) {
     row("block lookups", c.lookups);
     row("fetch translations", c.fetches);
     row("direct jumps linked", c.links);
+    row("loops made regions", c.regions);
+    row("times old code was dropped", c.evictions);
     row("times all code was dropped", c.code_flushes);
   });
   return text;

@@ -371,6 +371,18 @@ void OptionParser::tlb(const std::string& a) {
     throw ConfigError::usage("--tlb: '" + a + "' is not a policy (precise, direct)");
 }
 
+void OptionParser::tcg_opt(const std::string& a) {
+  if (wants_help(a)) {
+    std::string text = "Optimisations of translated code (-NAME switches one off, -all all of them):\n";
+    for (const tcg::PassInfo& p : tcg::all_passes())
+      text += "  " + std::string{p.name} + std::string(18 - p.name.size(), ' ') + std::string{p.help} + "\n";
+    throw Text{text};
+  }
+  if (auto wrong = tcg::parse_passes(a, options_.passes); !wrong.empty())
+    throw ConfigError::usage("--tcg-opt: there is no optimisation '" + std::string{wrong} +
+                             "' (-tcg-opt help)");
+}
+
 void OptionParser::timeout(const std::string& a) {
   options_.timeout_ns = parse_duration(a);
   if (!options_.timeout_ns) throw ConfigError::usage("--timeout: '" + a + "' is not a time (10s, 500ms, 2m)");

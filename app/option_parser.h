@@ -53,6 +53,7 @@ class OptionParser {
   void trace(const std::string& a);
   void log_file(const std::string& a) { options_.log_file = a; }
   void tlb(const std::string& a);
+  void tcg_opt(const std::string& a);
   void timeout(const std::string& a);
   void expect(const std::string& a);
   void fail_on(const std::string& a);

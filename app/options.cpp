@@ -82,6 +82,8 @@ constexpr OptionRow kOptions[] = {
      "log trace events by name (smmuv3_*), or those that file F lists; -trace help"},
     {"tlb", "precise|direct", &OptionParser::tlb,
      "how TLB entries are kept: until invalidated, or bounded as in hardware"},
+    {"tcg-opt", "-NAME|NAME[,...]", &OptionParser::tcg_opt,
+     "switch optimisations of translated code off (-NAME) or on; -tcg-opt help lists them"},
 
     {nullptr, nullptr, nullptr, "Verdict"},
     {"timeout", "TIME", &OptionParser::timeout,

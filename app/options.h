@@ -10,6 +10,7 @@
 
 #include "app/key_values.h"
 #include "base/types.h"
+#include "tcg/opt/passes.h"
 
 namespace sluice {
 
@@ -82,6 +83,7 @@ struct Options {
   std::optional<unsigned> icount_shift;
   Accelerator accelerator = Accelerator::Jit;
   TlbPolicy tlb = TlbPolicy::Precise;
+  tcg::PassSet passes = tcg::PassSet::all();
 
   bool no_reboot = false, no_shutdown = false, start_stopped = false;
   u32 log_topics = 0;

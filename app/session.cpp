@@ -138,6 +138,7 @@ void Session::make_board() {
   config.group.icount_shift = options_.icount_shift.value_or(0);
   config.group.translator.accel =
       options_.accelerator == Accelerator::Jit ? tcg::Vcpu::Accel::Jit : tcg::Vcpu::Accel::Interpreter;
+  config.group.translator.passes = options_.passes;
   config.group.translator.icount = options_.icount_shift.has_value();
   config.gates = choices.gates;
   for (const auto& [name, value] : options_.smmu_properties)

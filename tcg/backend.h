@@ -13,12 +13,16 @@ namespace sluice::tcg {
 class Backend {
  public:
   virtual ~Backend() = default;
-  // Fills `out.code`, `out.sites`; false: the code arena is full (reset() it and try again).
+  // Fills `out.code`, `out.sites`; false: there is no room (make_room() and try again).
   virtual bool compile(const ir::Block& block, TranslatedBlock& out) = 0;
   virtual void enter(ExecState& state, const void* code) noexcept = 0;
   virtual void link(ChainSite& site, const void* code) = 0;
   virtual void unlink(ChainSite& site) = 0;
-  virtual void reset() = 0;
+  // Code memory is a ring of segments. segment(): the one that code goes to now. make_room(): goes to the
+  // next one and returns it; what was compiled into that one before is gone.
+  virtual unsigned segment() const = 0;
+  virtual unsigned make_room() = 0;
+  virtual void reset() = 0;  // everything is gone
   // The host code of the block compiled last, for -d out_asm.
   virtual std::string disassemble_latest() const = 0;
 };

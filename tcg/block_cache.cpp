@@ -1,118 +1,122 @@
 #include "tcg/block_cache.h"
 
-#include "tcg/soft_tlb.h"
-
 namespace sluice::tcg {
+namespace {
 
-BlockCache::BlockCache() : buckets_(1 << 12) {}
+constexpr size_t kFirstBuckets = 1 << 13, kFirstPages = 1 << 10;
 
-u64 BlockCache::hash(GuestRam* ram, u64 ram_offset, u64 pc, u64 mode) {
-  u64 h = ram_offset ^ (reinterpret_cast<u64>(ram) >> 4) ^ (mode * 0x9e3779b97f4a7c15ull) ^ (pc >> 12 << 7);
-  return (h * 0xff51afd7ed558ccdull) >> 32;
-}
+}  // namespace
 
-TranslatedBlock* BlockCache::find(GuestRam* ram, u64 ram_offset, u64 pc, u64 mode) const {
-  TranslatedBlock* b = buckets_[hash(ram, ram_offset, pc, mode) & (buckets_.size() - 1)];
-  while (b && !(b->ram_offset == ram_offset && b->pc == pc && b->mode == mode && b->ram == ram))
-    b = b->next_in_bucket;
+BlockCache::BlockCache() { clear(); }
+
+TranslatedBlock* BlockCache::make() {
+  if (spare_.empty()) {
+    chunks_.push_back(std::make_unique<TranslatedBlock[]>(kChunk));
+    for (size_t n = kChunk; n-- > 0;) spare_.push_back(&chunks_.back()[n]);
+  }
+  TranslatedBlock* b = spare_.back();
+  spare_.pop_back();
+  *b = TranslatedBlock{};
   return b;
 }
 
-TranslatedBlock* BlockCache::insert(std::unique_ptr<TranslatedBlock> block) {
-  if (count_ >= buckets_.size()) grow();
-  TranslatedBlock* b = block.get();
-  auto& bucket = buckets_[hash(b->ram, b->ram_offset, b->pc, b->mode) & (buckets_.size() - 1)];
-  b->next_in_bucket = bucket;
-  bucket = b;
-  u64 page = b->ram_offset >> kSoftPageBits;
-  auto& in_page = pages_[{b->ram, page}];
-  if (in_page.empty()) filter_[filter_index(b->ram, page)]++;
-  in_page.push_back(std::move(block));
+void BlockCache::insert(TranslatedBlock* b) {
   count_++;
-  return b;
+  if ((buckets_used_ + 1) * 2 > buckets_.size()) grow();
+  put_into_bucket(b);
+  u64 number = b->ram_offset >> kSoftPageBits;
+  Page& page = page_for(b->ram, number);
+  if (!page.blocks) filter_[filter_index(b->ram, number)]++;
+  b->next_in_page = page.blocks;
+  page.blocks = b;
+  if (b->segment >= in_segment_.size()) in_segment_.resize(b->segment + 1);
+  in_segment_[b->segment].push_back(b);
+}
+
+void BlockCache::put_into_bucket(TranslatedBlock* b) {
+  u64 h = hash(b->ram, b->ram_offset, b->pc, b->mode), n = h >> 32;
+  while (buckets_[n & mask_].hash != kFree) n++;
+  buckets_[n & mask_] = {h, b};
+  buckets_used_++;
 }
 
 void BlockCache::grow() {
-  std::vector<TranslatedBlock*> old(buckets_.size() * 4);
+  size_t size = kFirstBuckets;
+  while (size < count_ * 4) size *= 2;
+  std::vector<Bucket> old(size);
   old.swap(buckets_);
-  for (TranslatedBlock* b : old)
-    while (b) {
-      TranslatedBlock* next = b->next_in_bucket;
-      auto& bucket = buckets_[hash(b->ram, b->ram_offset, b->pc, b->mode) & (buckets_.size() - 1)];
-      b->next_in_bucket = bucket;
-      bucket = b;
-      b = next;
-    }
+  mask_ = size - 1;
+  buckets_used_ = 0;
+  for (const Bucket& bucket : old)
+    if (bucket.block) put_into_bucket(bucket.block);
 }
 
-// `blocks` are those of its page.
-void BlockCache::take_out(std::vector<std::unique_ptr<TranslatedBlock>>& blocks, size_t i) {
-  TranslatedBlock* b = blocks[i].get();
-  TranslatedBlock** at = &buckets_[hash(b->ram, b->ram_offset, b->pc, b->mode) & (buckets_.size() - 1)];
-  while (*at != b) at = &(*at)->next_in_bucket;
-  *at = b->next_in_bucket;
+BlockCache::Page& BlockCache::page_for(GuestRam* ram, u64 number) {
+  if ((pages_used_ + 1) * 4 > pages_.size() * 3) grow_pages();
+  for (u64 n = page_hash(ram, number);; n++) {
+    Page& p = pages_[n & (pages_.size() - 1)];
+    if (p.number == number && p.ram == ram) return p;
+    if (p.ram) continue;
+    p = {ram, number, nullptr};
+    pages_used_++;
+    return p;
+  }
+}
+
+// Pages that have lost their code are left out.
+void BlockCache::grow_pages() {
+  size_t live = 0;
+  for (const Page& p : pages_) live += p.blocks != nullptr;
+  size_t size = kFirstPages;
+  while (size < live * 4) size *= 2;
+  std::vector<Page> old(size);
+  old.swap(pages_);
+  pages_used_ = live;
+  for (const Page& p : old) {
+    if (!p.blocks) continue;
+    u64 n = page_hash(p.ram, p.number);
+    while (pages_[n & (size - 1)].ram) n++;
+    pages_[n & (size - 1)] = p;
+  }
+}
+
+void BlockCache::take_from_bucket(TranslatedBlock* b) {
+  u64 n = hash(b->ram, b->ram_offset, b->pc, b->mode) >> 32;
+  while (buckets_[n & mask_].block != b) n++;
+  buckets_[n & mask_] = {kLeft, nullptr};
   b->removed = true;
-  removed_.push_back(std::move(blocks[i]));
-  blocks[i] = std::move(blocks.back());
-  blocks.pop_back();
+  removed_.push_back(b);
   count_--;
 }
 
 void BlockCache::remove(TranslatedBlock& block) {
-  u64 page = block.ram_offset >> kSoftPageBits;
-  auto found = pages_.find({block.ram, page});
-  auto& blocks = found->second;
-  for (size_t i = 0; i < blocks.size(); i++)
-    if (blocks[i].get() == &block) {
-      take_out(blocks, i);
-      break;
-    }
-  if (!blocks.empty()) return;
-  filter_[filter_index(block.ram, page)]--;
-  pages_.erase(found);
+  u64 number = block.ram_offset >> kSoftPageBits;
+  Page& page = *find_page(block.ram, number);
+  TranslatedBlock** at = &page.blocks;
+  while (*at != &block) at = &(*at)->next_in_page;
+  *at = block.next_in_page;
+  if (!page.blocks) filter_[filter_index(block.ram, number)]--;
+  take_from_bucket(&block);
 }
 
-std::vector<TranslatedBlock*> BlockCache::remove_overlapping(GuestRam* ram, u64 offset, u64 length) {
-  std::vector<TranslatedBlock*> gone;
-  u64 last_page = (offset + length - 1) >> kSoftPageBits;
-  for (u64 page = offset >> kSoftPageBits; page <= last_page; page++) {
-    auto found = pages_.find({ram, page});
-    if (found == pages_.end()) continue;
-    auto& blocks = found->second;
-    for (size_t i = 0; i < blocks.size();) {
-      TranslatedBlock* b = blocks[i].get();
-      if (b->ram_offset - b->bytes_before >= offset + length || b->ram_offset + b->bytes <= offset) {
-        i++;
-        continue;
-      }
-      gone.push_back(b);
-      take_out(blocks, i);
-    }
-    if (blocks.empty()) {
-      filter_[filter_index(ram, page)]--;
-      pages_.erase(found);
-    }
-  }
-  return gone;
-}
-
-bool BlockCache::has_code_in_page(GuestRam* ram, u64 offset) const {
-  u64 page = offset >> kSoftPageBits;
-  return filter_[filter_index(ram, page)] && pages_.contains({ram, page});
+void BlockCache::release() {
+  spare_.insert(spare_.end(), removed_.begin(), removed_.end());
+  removed_.clear();
 }
 
 void BlockCache::entries_like(const TranslatedBlock& like, std::vector<u64>& out) const {
-  auto found = pages_.find({like.ram, like.ram_offset >> kSoftPageBits});
-  if (found == pages_.end()) return;
-  for (const auto& b : found->second)
+  const Page* page = const_cast<BlockCache*>(this)->find_page(like.ram, like.ram_offset >> kSoftPageBits);
+  for (const TranslatedBlock* b = page ? page->blocks : nullptr; b; b = b->next_in_page)
     if (b->mode == like.mode && (b->pc ^ like.pc) >> kSoftPageBits == 0) out.push_back(b->pc);
 }
 
 void BlockCache::clear() {
-  pages_.clear(), removed_.clear();
-  buckets_.assign(1 << 12, nullptr);
+  buckets_.assign(kFirstBuckets, {});
+  mask_ = kFirstBuckets - 1;
+  pages_.assign(kFirstPages, {});
   filter_.assign(kFilterSize, 0);
-  count_ = 0;
+  spare_.clear(), removed_.clear(), in_segment_.clear(), chunks_.clear();
+  count_ = buckets_used_ = pages_used_ = 0;
 }
 
 }  // namespace sluice::tcg

@@ -1,28 +1,40 @@
 // tcg/jump_cache.h: VA of an instruction -> its translated code, one table for each translation context and
 // mode. Translated code probes it inline for returns, indirect branches and branches to another page; what it
 // finds is as good as a fetch through the MMU, because an entry dies with the fetch translation it came from
-// (forget) and with its block.
+// (forget) and with its block. Behind each table are the fetch translations themselves: what is not in the
+// table is found through them without asking the MMU again.
 #pragma once
-#include <memory>
-#include <span>
+#include <array>
 #include <vector>
 
 #include "base/types.h"
 #include "tcg/soft_tlb.h"
 
+namespace sluice {
+class GuestRam;
+}
+
 namespace sluice::tcg {
 
 struct JumpCacheEntry {
-  u64 pc = kNoPc;
+  u64 pc = kNoPc;                  // kNoPc, or one that has another slot: empty
   const void* code = nullptr;      // JIT: host code; interpreter: TranslatedBlock*
   static constexpr u64 kNoPc = 1;  // empty; translated code does not look up addresses that are not aligned
 };
 static_assert(sizeof(JumpCacheEntry) == 16);
 
-inline constexpr unsigned kJumpCacheBits = 12;
+inline constexpr unsigned kJumpCacheBits = 14;
 inline constexpr unsigned kJumpCacheEntries = 1u << kJumpCacheBits;
-// Consecutive instructions have consecutive slots: a page owns a quarter of the table.
+// Consecutive instructions have consecutive slots: a page owns a sixteenth of the table.
 constexpr unsigned jump_cache_index(u64 pc) { return (pc >> 2) & (kJumpCacheEntries - 1); }
+
+// Where the instructions of a page come from.
+struct FetchedPage {
+  u64 page = 0;  // its VA
+  GuestRam* ram = nullptr;
+  u64 ram_offset = 0;
+  u64 mode = 0;  // FetchTarget::mode
+};
 
 // Selects contexts: those with (context & mask) == value.
 struct ContextMatch {
@@ -33,8 +45,22 @@ struct ContextMatch {
 class JumpCaches {
  public:
   static constexpr unsigned kTables = 48;
+  JumpCaches();
+  ~JumpCaches();
+  JumpCaches(const JumpCaches&) = delete;
+  JumpCaches& operator=(const JumpCaches&) = delete;
+
   // The table of a context and mode: found, or the least recently used one, emptied.
   JumpCacheEntry* table_for(ContextKey context, u64 mode);
+  // What `table` (from table_for) has learnt: instructions of this page, and this one, may be entered from
+  // now on, until forget() names them.
+  void add_page(JumpCacheEntry* table, const FetchedPage& page);
+  void add(JumpCacheEntry* table, u64 pc, const void* code);
+  // The page of `pc` as `table` knows it, or null.
+  const FetchedPage* fetched(const JumpCacheEntry* table, u64 pc) const {
+    const FetchedPage& p = reinterpret_cast<const Table*>(table)->pages[page_slot(pc)];
+    return p.page == (pc & ~kSoftPageMask) && p.ram ? &p : nullptr;
+  }
   // Drops what was fetched from [va, va + size) in matching contexts; size 0: everything.
   void forget(u64 va, u64 size, ContextMatch contexts);
   // Drops one translated block from every table.
@@ -42,14 +68,35 @@ class JumpCaches {
   void clear();
 
  private:
+  // Zeros until they are written, and then in parts: an entry of zeros is empty, because pc 0 has slot 0.
+  static constexpr unsigned kPages = 512;
+  static constexpr unsigned kParts = 32, kPartEntries = kJumpCacheEntries / kParts,
+                            kPartPages = kPages / kParts;
   struct Table {
-    JumpCacheEntry entries[kJumpCacheEntries];
-    ContextKey context;
-    u64 mode;
-    u64 last_use;
+    JumpCacheEntry entries[kJumpCacheEntries];  // first: a pointer to them is a pointer to the table
+    FetchedPage pages[kPages];
   };
-  std::vector<std::unique_ptr<Table>> tables_;
-  Table* latest_ = nullptr;
+  static unsigned page_slot(u64 pc) { return (pc >> kSoftPageBits) & (kPages - 1); }
+  static unsigned filter_bit(u64 pc) { return unsigned((pc >> kSoftPageBits) * 0x9e3779b97f4a7c15ull >> 53); }
+  struct About {
+    ContextKey context = 0;
+    u64 mode = 0, last_use = 0;
+    u32 used_entries = 0, used_pages = 0;  // a bit for each part that is not all zeros
+    std::array<u64, 32> filter{};          // a bit for each page, by hash, that entries are of
+    bool may_have(u64 pc) const { return filter[filter_bit(pc) / 64] >> (filter_bit(pc) % 64) & 1; }
+  };
+  static unsigned recent_slot(ContextKey context, u64 mode) {
+    return unsigned((context ^ mode * 0x9e3779b97f4a7c15ull) * 0xff51afd7ed558ccdull >> 58);
+  }
+  About& about(const JumpCacheEntry* table) {
+    return about_[size_t(reinterpret_cast<const Table*>(table) - tables_)];
+  }
+  void empty(unsigned number);
+  void forget_in(unsigned number, u64 va, u64 size);
+
+  Table* tables_;  // kTables of them
+  std::vector<About> about_;
+  std::array<u8, 64> recent_{};  // the table that was asked for last, by hash of context and mode
   u64 tick_ = 0;
 };
 

@@ -13,7 +13,8 @@ Vcpu::Vcpu(Guest& guest, ExecState& state, const Options& options)
   state_.vcpu = this;
   state_.guest = &guest;
   if (options.accel == Accel::Jit)
-    backend_ = make_jit({options.code_bytes, options.icount, options.loop_heat});
+    backend_ = make_jit(
+        {options.code_bytes, options.icount, options.passes.has(Pass::Regions) ? options.loop_heat : 0});
 }
 
 Vcpu::~Vcpu() { state_.vcpu = nullptr; }
@@ -33,27 +34,41 @@ void Vcpu::run() {
   settle();
 }
 
-// Between blocks: links the exit that brought us here, frees what was dropped meanwhile.
+// The exit through which translated code has come back, when it may be linked to the block of state.pc: that
+// is in the same page and mode, so the owner's fetch translation is the target's.
+ChainSite* Vcpu::linkable_exit() {
+  auto* site = reinterpret_cast<ChainSite*>(state_.link_site);
+  if (!site) return nullptr;
+  bool may = !site->owner->removed && !site->linked_to && site->target_pc == state_.pc &&
+             site->owner->fetch_mode == state_.mode && options_.passes.has(Pass::Links) && !flush_wanted_ &&
+             !Log::on(LogTopic::Exec);
+  if (may) return site;
+  state_.link_site = 0;
+  return nullptr;
+}
+
+TranslatedBlock* Vcpu::target_of(const ChainSite& site) const {
+  const TranslatedBlock& from = *site.owner;
+  return blocks_.find(from.ram, from.ram_offset + (site.target_pc - from.pc), site.target_pc, from.mode);
+}
+
+// Between blocks: links the exit that brought us here, frees what was dropped meanwhile. An exit whose target
+// is not translated yet stays for find_code.
 void Vcpu::settle() {
-  const u64 exit = std::exchange(state_.link_site, 0);
-  if (auto* site = reinterpret_cast<ChainSite*>(exit & ~ChainSite::kHot); site && !site->owner->removed) {
-    if (exit & ChainSite::kHot) {
+  if (state_.link_site & ChainSite::kHot) {
+    state_.link_site &= ~ChainSite::kHot;
+    auto* site = reinterpret_cast<ChainSite*>(state_.link_site);
+    if (!site->owner->removed) {
       site->heat = std::numeric_limits<i32>::max();  // asks once
       region_wanted_ = site->target_pc == state_.pc && state_.mode == site->owner->fetch_mode;
     }
-    // The site's target is in the same page and mode, so the owner's fetch translation is the target's.
-    const TranslatedBlock& from = *site->owner;
-    if (!flush_wanted_ && !Log::on(LogTopic::Exec) && site->target_pc == state_.pc &&
-        state_.mode == from.fetch_mode && !site->linked_to) {
-      u64 offset = from.ram_offset + (site->target_pc - from.pc);
-      if (TranslatedBlock* to = blocks_.find(from.ram, offset, site->target_pc, from.mode);
-          to && !to->isolated)
-        link(*site, *to);
-    }
   }
+  if (ChainSite* site = linkable_exit())
+    if (TranslatedBlock* to = target_of(*site)) link(*site, *to);
   blocks_.release();
+  if (arena_full_ && !flush_wanted_) evict();
   if (flush_wanted_) {
-    flush_wanted_ = false;
+    flush_wanted_ = arena_full_ = false;
     jump_caches_.clear();
     blocks_.clear();
     if (backend_) backend_->reset();
@@ -61,12 +76,42 @@ void Vcpu::settle() {
   }
 }
 
+// Blocks of the part of code memory that has not been written to for the longest time give way.
+void Vcpu::evict() {
+  arena_full_ = false;
+  state_.link_site = 0;  // its owner may be among them
+  size_t before = blocks_.size();
+  blocks_.remove_segment(backend_->make_room(), [this](TranslatedBlock& block) { unlink(block); });
+  blocks_.release();
+  counters_.evictions += blocks_.size() < before;
+}
+
+// Everything that needs more than a look into our own tables is left to the run loop.
+const void* Vcpu::find_known() noexcept {
+  bool must_leave = flush_wanted_ || state_.leave || state_.attention.load(std::memory_order_relaxed) ||
+                    state_.link_site & ChainSite::kHot;
+  if (must_leave || Log::on(LogTopic::Exec)) return nullptr;
+  if (ChainSite* site = linkable_exit()) {
+    TranslatedBlock* to = target_of(*site);
+    if (!to || to->isolated) return nullptr;
+    link(*site, *to);
+    return to->code;
+  }
+  const FetchedPage* page = jump_caches_.fetched(state_.jump_cache, state_.pc);
+  if (!page) return nullptr;
+  u64 offset = page->ram_offset + (state_.pc & kSoftPageMask);
+  TranslatedBlock* block = blocks_.find(page->ram, offset, state_.pc, page->mode);
+  if (!block || block->isolated) return nullptr;
+  if (options_.passes.has(Pass::JumpCache)) jump_caches_.add(state_.jump_cache, state_.pc, block->code);
+  counters_.lookups++;
+  return block->code;
+}
+
 // A miss in the jump cache: the whole way through the MMU. Null when nothing is to be entered (a fault was
 // taken, or the instruction has been executed already).
 const void* Vcpu::find_code() {
-  counters_.lookups++;
+  counters_.lookups++, counters_.fetches++;
   FetchTarget from = guest_.fetch(state_.pc);
-  counters_.fetches++;
   if (from.kind != FetchTarget::Kind::Host) region_wanted_ = false;
   if (from.kind == FetchTarget::Kind::Fault) {
     // Takes time too: virtual time must not stand still for a guest whose vectors cannot be fetched.
@@ -81,8 +126,13 @@ const void* Vcpu::find_code() {
   if (!block) return nullptr;
   const void* code = backend_ ? block->code : block;
   // With -d exec every block goes through the run loop, which logs it.
-  if (!block->isolated && !Log::on(LogTopic::Exec))
-    state_.jump_cache[jump_cache_index(state_.pc)] = {state_.pc, code};
+  if (block->isolated || Log::on(LogTopic::Exec)) return code;
+  const PassSet& passes = options_.passes;
+  if (passes.has(Pass::FetchedPages))
+    jump_caches_.add_page(state_.jump_cache, {state_.pc & ~kSoftPageMask, from.ram,
+                                              from.ram_offset - (state_.pc & kSoftPageMask), from.mode});
+  if (passes.has(Pass::JumpCache)) jump_caches_.add(state_.jump_cache, state_.pc, code);
+  if (ChainSite* site = linkable_exit(); site && target_of(*site) == block) link(*site, *block);
   return code;
 }
 
@@ -96,7 +146,7 @@ TranslatedBlock* Vcpu::block_for(const FetchTarget& from) {
   return found ? found : translate(from);
 }
 
-std::unique_ptr<TranslatedBlock> Vcpu::make_block(const FetchTarget& from) {
+void Vcpu::make_ir(const FetchTarget& from) {
   scratch_.clear();
   scratch_.pc = state_.pc;
   scratch_.mode = from.mode;
@@ -104,10 +154,10 @@ std::unique_ptr<TranslatedBlock> Vcpu::make_block(const FetchTarget& from) {
   counters_.blocks_translated++;
   counters_.insns_translated += scratch_.guest_insns;
   finish_ir();
-  return describe_block(from);
 }
 
 void Vcpu::finish_ir() {
+  scratch_.fp_inline &= options_.passes.has(Pass::InlineFp);
   if (Log::on(LogTopic::Op)) Log::line(LogTopic::Op, ir::print(scratch_));
   optimise(scratch_, options_.passes);
   if (Log::on(LogTopic::OpOpt)) Log::line(LogTopic::OpOpt, ir::print(scratch_));
@@ -119,8 +169,16 @@ void Vcpu::finish_ir() {
 #endif
 }
 
-std::unique_ptr<TranslatedBlock> Vcpu::describe_block(const FetchTarget& from) const {
-  auto block = std::make_unique<TranslatedBlock>();
+TranslatedBlock* Vcpu::translate(const FetchTarget& from) {
+  make_ir(from);
+  TranslatedBlock* block = compile(from);
+  if (block) blocks_.insert(block);
+  return block;
+}
+
+// A block, not yet found by others, of the IR in scratch_. Null: there is no room for its code.
+TranslatedBlock* Vcpu::compile(const FetchTarget& from) {
+  TranslatedBlock* block = blocks_.make();
   block->pc = state_.pc;
   block->mode = from.mode;
   block->fetch_mode = state_.mode;
@@ -131,20 +189,17 @@ std::unique_ptr<TranslatedBlock> Vcpu::describe_block(const FetchTarget& from) c
   block->is_region = scratch_.is_region;
   block->insns = scratch_.guest_insns;
   block->isolated = !from.whole_page;
-  return block;
-}
-
-TranslatedBlock* Vcpu::translate(const FetchTarget& from) {
-  std::unique_ptr<TranslatedBlock> block = make_block(from);
+  if (backend_) block->segment = backend_->segment();
   if (!backend_) {
     block->ir = scratch_.insts;
   } else if (!backend_->compile(scratch_, *block)) {
-    flush_wanted_ = true;  // the arena is full: start over with an empty one at the next turn of the loop
+    blocks_.discard(block);
+    arena_full_ = true;  // again at the next turn of the loop, with room for it
     return nullptr;
   } else if (Log::on(LogTopic::OutAsm)) {
     Log::line(LogTopic::OutAsm, backend_->disassemble_latest());
   }
-  return blocks_.insert(std::move(block));
+  return block;
 }
 
 // The loop at state_.pc has become hot: a region takes the place of its block. Where that cannot be, the
@@ -159,27 +214,25 @@ TranslatedBlock* Vcpu::region_for(const FetchTarget& from) {
   blocks_.entries_like(*block, scratch_.entries);
   if (!guest_.translate_region(scratch_, from)) return block;
   finish_ir();
-  std::unique_ptr<TranslatedBlock> region = describe_block(from);
-  if (!backend_->compile(scratch_, *region)) {
-    flush_wanted_ = true;
-    return nullptr;
-  }
-  if (Log::on(LogTopic::OutAsm)) Log::line(LogTopic::OutAsm, backend_->disassemble_latest());
+  TranslatedBlock* region = compile(from);
+  if (!region) return nullptr;
   counters_.regions++;
   blocks_.remove(*block);
   unlink(*block);
-  return blocks_.insert(std::move(region));
+  blocks_.insert(region);
+  return region;
 }
 
 void Vcpu::run_uncached(const FetchTarget& from) {
   FetchTarget one = from;
   one.host = reinterpret_cast<const u8*>(&one.word);
   one.bytes = 4;
-  std::unique_ptr<TranslatedBlock> block = make_block(one);
-  interpret(state_, block->pc, block->insns, scratch_.insts, options_.icount);
+  make_ir(one);
+  interpret(state_, state_.pc, scratch_.guest_insns, scratch_.insts, options_.icount);
 }
 
 void Vcpu::enter(const void* code) {
+  state_.link_site = 0;
   if (Log::on(LogTopic::Exec)) log_line(LogTopic::Exec, "pc=%016llx", (unsigned long long)state_.pc);
   if (backend_) return backend_->enter(state_, code);
   const auto& block = *static_cast<const TranslatedBlock*>(code);
@@ -187,34 +240,31 @@ void Vcpu::enter(const void* code) {
 }
 
 void Vcpu::link(ChainSite& site, TranslatedBlock& target) {
+  state_.link_site = 0;
+  if (target.isolated) return;
   backend_->link(site, target.code);
-  site.linked_to = &target;
-  target.incoming.push_back(&site);
+  target.link(site);
   counters_.links++;
 }
 
 // Takes a block out of every path that leads to it.
 void Vcpu::unlink(TranslatedBlock& block) {
-  for (ChainSite* site : block.incoming) {
+  while (ChainSite* site = block.incoming) {
     backend_->unlink(*site);
-    site->linked_to = nullptr;
+    TranslatedBlock::unlink(*site);
   }
-  block.incoming.clear();
   for (ChainSite& site : block.sites)
-    if (site.linked_to) {
-      std::erase(site.linked_to->incoming, &site);
-      site.linked_to = nullptr;
-    }
+    if (site.linked_to) TranslatedBlock::unlink(site);
   jump_caches_.forget_code(block.pc, backend_ ? block.code : &block);
 }
 
 void Vcpu::invalidate_code(GuestRam& ram, u64 offset, u64 length) {
   if (length == 0) return;
-  for (TranslatedBlock* block : blocks_.remove_overlapping(&ram, offset, length)) {
-    unlink(*block);
+  blocks_.remove_overlapping(&ram, offset, length, [this](TranslatedBlock& block) {
+    unlink(block);
     // It may be running, and go round in itself for long.
-    if (block->is_region) state_.attention.store(1, std::memory_order_relaxed);
-  }
+    if (block.is_region) state_.attention.store(1, std::memory_order_relaxed);
+  });
 }
 
 void Vcpu::flush_all_code() {

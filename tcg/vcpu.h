@@ -18,12 +18,14 @@ class Vcpu {
     Accel accel = Accel::Jit;
     bool icount = false;
     PassSet passes = PassSet::all();
-    size_t code_bytes = size_t{64} << 20;  // of the JIT's code arena; when it is full, everything is dropped
-    u32 loop_heat = 1024;                  // turns of a loop until it is translated as a region; 0: never
+    size_t code_bytes =
+        size_t{64} << 20;  // of the JIT's code arena; when it is full, the oldest part is dropped
+    u32 loop_heat = 1024;  // turns of a loop until it is translated as a region; 0: never
   };
   struct Counters {
     u64 blocks_translated = 0, insns_translated = 0, lookups = 0, fetches = 0, links = 0, code_flushes = 0,
-        regions = 0;
+        regions = 0, evictions = 0;
+    // lookups: what the jump cache did not answer; fetches: of these, through the MMU.
   };
   static constexpr unsigned kMaxInsnsPerBlock = 128;
 
@@ -35,6 +37,10 @@ class Vcpu {
 
   // Runs guest code from state.pc until Guest::attend() returns false.
   void run();
+
+  // For translated code whose jump cache does not have state.pc: the code, or null when the run loop has to
+  // look.
+  const void* find_known() noexcept;
 
   // What follows may be called from inside helpers and Guest callbacks of this vCPU.
   // Translated code that overlaps the range is not entered any more.
@@ -55,15 +61,18 @@ class Vcpu {
   const void* find_code();
   TranslatedBlock* block_for(const FetchTarget& from);
   TranslatedBlock* region_for(const FetchTarget& from);
-  void finish_ir();
   TranslatedBlock* translate(const FetchTarget& from);
-  std::unique_ptr<TranslatedBlock> make_block(const FetchTarget& from);
-  std::unique_ptr<TranslatedBlock> describe_block(const FetchTarget& from) const;
+  void make_ir(const FetchTarget& from);
+  void finish_ir();
+  TranslatedBlock* compile(const FetchTarget& from);
   void run_uncached(const FetchTarget& from);
   void enter(const void* code);
+  ChainSite* linkable_exit();
+  TranslatedBlock* target_of(const ChainSite& site) const;
   void link(ChainSite& site, TranslatedBlock& target);
   void unlink(TranslatedBlock& block);
   void settle();
+  void evict();
 
   Guest& guest_;
   ExecState& state_;
@@ -72,7 +81,7 @@ class Vcpu {
   BlockCache blocks_;
   JumpCaches jump_caches_;
   ir::Block scratch_;  // of the block being translated
-  bool flush_wanted_ = false, region_wanted_ = false;
+  bool flush_wanted_ = false, region_wanted_ = false, arena_full_ = false;
   Counters counters_;
 };
 

@@ -82,7 +82,8 @@ tcg::FetchTarget Mmu::fetch(u64 va, Fault& fault) {
   if (u8* host = r.host(); host && r.left() >= 3) {
     u64 page_left = tcg::kSoftPageSize - (va & tcg::kSoftPageMask);
     target.kind = tcg::FetchTarget::Kind::Host;
-    target.whole_page = r.id && r.covers_page();
+    // What is cached by address is forgotten by address, without a tag.
+    target.whole_page = r.id && r.covers_page() && r.va == va;
     target.host = host;
     target.ram = r.ram();
     target.ram_offset = r.ram_offset();

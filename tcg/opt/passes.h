@@ -1,6 +1,7 @@
-// tcg/opt/passes.h: the optimiser: free functions over a block, one file each, each with its own switch for
-// bisection.
+// tcg/opt/passes.h: the optimiser: free functions over a block, one file each; and the switches of everything
+// that makes translated code faster and can be done without, for bisection (-tcg-opt).
 #pragma once
+#include <span>
 #include <string_view>
 
 #include "tcg/ir/block.h"
@@ -13,14 +14,32 @@ enum class Pass : u8 {
   DeadCode,
   RedundantChecks,
   FoldAddresses,
-  VectorPatterns
+  VectorPatterns,
+  InlineFp,
+  Regions,
+  Links,
+  JumpCache,
+  FetchedPages,
+  kCount
 };
 struct PassSet {
   u32 bits = 0;
-  static constexpr PassSet all() { return {63}; }
+  static constexpr PassSet all() { return {(1u << unsigned(Pass::kCount)) - 1}; }
   static constexpr PassSet none() { return {0}; }
   constexpr bool has(Pass p) const { return bits >> unsigned(p) & 1; }
+  constexpr PassSet with(Pass p, bool on) const {
+    u32 bit = 1u << unsigned(p);
+    return {on ? bits | bit : bits & ~bit};
+  }
 };
+struct PassInfo {
+  Pass pass;
+  std::string_view name, help;
+};
+std::span<const PassInfo> all_passes();
+// "-name" takes out, "name" puts in, as do "-all" and "all"; separated by commas. Returns the word that is
+// none of these, or "".
+std::string_view parse_passes(std::string_view words, PassSet& set);
 
 // Reads of guest state that the block has written or read before become the value itself; writes that are
 // overwritten before anything can see them go.

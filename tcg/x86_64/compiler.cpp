@@ -20,6 +20,7 @@ void Compiler::compile(const ir::Block& block, TranslatedBlock& out) {
   host_flags_ = kNoValue;
   skip_next_ = ordered_ = false;
   exclusive_status_ = kNoValue;
+  labels_.clear();
   if (block.is_region) start_region();
   if (icount_) {
     Label over = a.newLabel();
@@ -43,11 +44,9 @@ void Compiler::compile(const ir::Block& block, TranslatedBlock& out) {
     if (ir::info(i.op).result != 'N') regs.end_value(id());
   }
   // Cold code may add more of itself.
-  for (size_t n = 0; n < cold_.size(); n++) {
-    std::function<void()> emit = std::move(cold_[n]);
-    emit();
-  }
-  cold_.clear();
+  for (ColdPiece* piece = cold_; piece; piece = piece->next) piece->emit(*piece);
+  cold_ = nullptr, cold_end_ = &cold_;
+  cold_memory_.reset();
   if (block.is_region) end_region();
 }
 

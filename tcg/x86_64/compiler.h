@@ -3,7 +3,7 @@
 // a missing one does not link. Vector and FP ops have an emitter where one is registered (emit_vector.cpp,
 // emit_fp.cpp); the others call the op's meaning through an EvalFrame.
 #pragma once
-#include <functional>
+#include <type_traits>
 #include <vector>
 
 #include "memory/attrs.h"
@@ -43,7 +43,7 @@ class Compiler {
         host_(options.host),
         loop_heat_(options.icount ? 0 : options.loop_heat) {}
 
-  // Emits the block; `out` supplies isolation and the addresses of the sites.
+  // Emits a block, one after the other; `out` supplies isolation and the addresses of the sites.
   void compile(const ir::Block& block, TranslatedBlock& out);
 
   // --- For emitters ---
@@ -64,8 +64,14 @@ class Compiler {
     if (t == ir::Type::I64) return r.r64();
     return r.r32();
   }
-  // Code that runs rarely: emitted behind the block.
-  void cold(std::function<void()> emit) { cold_.push_back(std::move(emit)); }
+  // Code that runs rarely: emit() is called behind the block.
+  template <class F>
+  void cold(F emit) {
+    static_assert(std::is_trivially_destructible_v<F>);
+    auto* piece = cold_memory_.newT<ColdPieceOf<F>>(std::move(emit));
+    *cold_end_ = piece;
+    cold_end_ = &piece->next;
+  }
   // The host condition for an Arm condition on a Flags value: EFLAGS hold them afterwards. Call
   // prepare_condition before anything is defined.
   CondCode condition(ValueId flags, u8 cond);
@@ -121,10 +127,23 @@ class Compiler {
     bool is_store, is_vector, keep_vectors;
     Label miss, hit, done;
   };
-  using SlowPath = std::function<void(const Probe&)>;
   bool uses_front(MemOp op) const;
   Probe take_operands(const Inst& i, MemOp op);
-  void probe(const Probe& p, MemOp op, Access access, SlowPath slow_path);
+  // Leaves address + offset + op.displacement as the host address; what misses goes through slow_path(p).
+  // Every register is settled before the first branch, because what is behind the block joins here again.
+  template <class F>
+  void probe(const Probe& p, MemOp op, Access access, F slow_path) {
+    Label cold_label = probe_first(p, op, access);
+    cold([=, this] {
+      a.bind(cold_label);
+      uses_front(op) ? probe_out_of_line(p, op, access) : probe_second_way(p, op, access);
+      a.jmp(p.hit);
+      a.bind(p.miss);
+      slow_path(p);
+      a.jmp(p.done);
+    });
+  }
+  Label probe_first(const Probe& p, MemOp op, Access access);
   void probe_front(const Probe& p, MemOp op, Access access, Label cold_label);
   void probe_bank(const Probe& p, MemOp op, Access access, Label cold_label);
   void probe_second_way(const Probe& p, MemOp op, Access access);
@@ -155,7 +174,7 @@ class Compiler {
   void exit_known(const Inst& i, u64 target);
   void exit_when(const Inst& i, CondCode cc);
   void chained_jump(u64 target, bool is_loop);
-  void probe_jump_cache(u64 target, Label miss);
+  void probe_jump_cache(u64 target);
   void leave(u64 pc);
   void poll(u64 target);
   void leave_check(const Inst& i);
@@ -192,8 +211,21 @@ class Compiler {
   ValueId exclusive_status_ = kNoValue;  // of a store-exclusive, with no store since
   ValueId host_flags_ = kNoValue;        // the Flags value that EFLAGS holds now
   bool carry_is_borrow_ = false;         // CF = NOT C, as x86 leaves it after a subtraction; else CF = C
-  std::vector<std::function<void()>> cold_;
-  std::vector<u8> significant_bytes_;  // empty: not looked at yet
+  std::vector<u8> significant_bytes_;    // empty: not looked at yet
+  // What cold() has been given for this block: a list.
+  struct ColdPiece {
+    void (*emit)(ColdPiece&);
+    ColdPiece* next = nullptr;
+  };
+  template <class F>
+  struct ColdPieceOf : ColdPiece {
+    explicit ColdPieceOf(F f)
+        : ColdPiece{[](ColdPiece& p) { static_cast<ColdPieceOf&>(p).f(); }}, f(std::move(f)) {}
+    F f;
+  };
+  asmjit::Zone cold_memory_{8192};
+  ColdPiece* cold_ = nullptr;
+  ColdPiece** cold_end_ = &cold_;
 };
 
 using VectorEmitter = void (*)(Compiler&, const Inst&);

@@ -44,11 +44,6 @@ void Compiler::chained_jump(u64 target, bool is_loop) {
   size_t n = out_->sites.size();
   out_->sites.push_back({.owner = out_, .target_pc = target});
   ChainSite* site = &out_->sites.back();
-  auto to_run_loop = [this, target](u64 link_site) {
-    a.mov(x86::rax, imm(link_site));
-    a.mov(state_field(offsetof(ExecState, link_site)), x86::rax);
-    leave(target);
-  };
   if (is_loop && loop_heat_) {
     Label hot = a.newLabel();
     site->heat = i32(loop_heat_);
@@ -57,7 +52,9 @@ void Compiler::chained_jump(u64 target, bool is_loop) {
     a.js(hot);
     cold([=, this] {
       a.bind(hot);
-      to_run_loop(u64(site) | ChainSite::kHot);
+      a.mov(x86::rax, imm(u64(site) | ChainSite::kHot));
+      a.mov(state_field(offsetof(ExecState, link_site)), x86::rax);
+      leave(target);
     });
   }
   Label unlinked = a.newLabel();
@@ -66,17 +63,20 @@ void Compiler::chained_jump(u64 target, bool is_loop) {
   cold([=, this] {
     a.bind(unlinked);
     out_->sites[n].unlinked_offset = u32(a.offset());
-    to_run_loop(u64(site));
+    a.mov(x86::rax, imm(u64(site)));
+    a.mov(x86::rcx, imm(target));
+    a.mov(state_field(offsetof(ExecState, link_site)), x86::rax);
+    a.jmp(imm(u64(thunks_.find)));
   });
 }
 
 // Another page: what the jump cache of the current context says now. A known target has a known slot.
-void Compiler::probe_jump_cache(u64 target, Label miss) {
+void Compiler::probe_jump_cache(u64 target) {
   i32 slot = i32(jump_cache_index(target) * sizeof(JumpCacheEntry));
   a.mov(x86::rdx, state_field(offsetof(ExecState, jump_cache)));
   a.mov(x86::rcx, imm(target));
   a.cmp(x86::qword_ptr(x86::rdx, slot), x86::rcx);
-  a.jne(miss);
+  a.jne(imm(u64(thunks_.find)));
   a.jmp(x86::qword_ptr(x86::rdx, slot + i32(offsetof(JumpCacheEntry, code))));
 }
 
@@ -95,12 +95,7 @@ void Compiler::exit_known(const Inst& i, u64 target) {
   bool is_loop = target <= block_->pc_of(i);
   if (is_loop) poll(target);
   if (same_page(target)) return chained_jump(target, is_loop);
-  Label miss = a.newLabel();
-  probe_jump_cache(target, miss);
-  cold([=, this] {
-    a.bind(miss);
-    leave(target);
-  });
+  probe_jump_cache(target);
 }
 
 void Compiler::exit_when(const Inst& i, CondCode cc) {
@@ -150,28 +145,24 @@ void Compiler::emit_ExitIndirect(const Inst& i) {
   ir::IndirectKind(i.aux) == ir::IndirectKind::Return ? return_inside() : branch_inside();
   regs.store_pins();
   give_back(i);
-  Label miss = a.newLabel();
   if (!out_->isolated) {
     constexpr u32 kPcMask = (kJumpCacheEntries - 1) << 2;
     constexpr u32 kScale = 2;  // 4 bytes of pc are one entry of 16
     static_assert(sizeof(JumpCacheEntry) == 4u << kScale);
     a.cmp(state_field(offsetof(ExecState, attention), 4), imm(0));
-    a.jne(miss);
-    a.test(x86::cl, imm(3));  // it faults, and the mark of an empty entry is such an address
-    a.jnz(miss);
+    a.jne(imm(u64(thunks_.find)));  // which leaves
+    a.test(x86::cl, imm(3));        // it faults, and the mark of an empty entry is such an address
+    a.jnz(imm(u64(thunks_.find)));
     a.mov(x86::eax, x86::ecx);
     a.mov(x86::rdx, state_field(offsetof(ExecState, jump_cache)));
     a.and_(x86::eax, imm(kPcMask));
     a.cmp(x86::qword_ptr(x86::rdx, x86::rax, kScale), x86::rcx);
-    a.jne(miss);
+    a.jne(imm(u64(thunks_.find)));
     a.jmp(x86::qword_ptr(x86::rdx, x86::rax, kScale, offsetof(JumpCacheEntry, code)));
+    return;
   }
-  auto out = [=, this] {
-    a.bind(miss);
-    a.mov(state_field(offsetof(ExecState, pc)), x86::rcx);
-    a.jmp(imm(u64(thunks_.exit)));
-  };
-  out_->isolated ? out() : cold(out);
+  a.mov(state_field(offsetof(ExecState, pc)), x86::rcx);
+  a.jmp(imm(u64(thunks_.exit)));
 }
 
 // --- Helpers ---

@@ -121,21 +121,12 @@ void Compiler::probe_out_of_line(const Probe& p, MemOp op, Access access) {
   a.jc(p.miss);
 }
 
-// Leaves address + offset + op.displacement as the host address. Every register is settled before the first
-// branch, because what is behind the block joins here again.
-void Compiler::probe(const Probe& p, MemOp op, Access access, SlowPath slow_path) {
+// Returns where what it does not find goes on.
+Label Compiler::probe_first(const Probe& p, MemOp op, Access access) {
   Label cold_label = a.newLabel();
-  bool front = uses_front(op);
-  front ? probe_front(p, op, access, cold_label) : probe_bank(p, op, access, cold_label);
+  uses_front(op) ? probe_front(p, op, access, cold_label) : probe_bank(p, op, access, cold_label);
   a.bind(p.hit);
-  cold([=, this] {
-    a.bind(cold_label);
-    front ? probe_out_of_line(p, op, access) : probe_second_way(p, op, access);
-    a.jmp(p.hit);
-    a.bind(p.miss);
-    slow_path(p);
-    a.jmp(p.done);
-  });
+  return cold_label;
 }
 
 // For the instruction of i: what every call of a slow path needs.

@@ -9,7 +9,6 @@ namespace sluice::tcg::x86_64 {
 using asmjit::imm;
 
 void Compiler::start_region() {
-  labels_.clear();
   const auto& insts = block_->insts;
   for (size_t n = 0; n < insts.size(); n++) {
     if (insts[n].op != Op::Label) continue;

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <xmmintrin.h>
 
+#include <cassert>
+
 #include "tcg/x86_64/compiler.h"
 
 namespace sluice::tcg::x86_64 {
@@ -16,21 +18,30 @@ class Jit final : public Backend {
       : arena_(options.code_bytes), options_{options.icount, host, options.loop_heat} {
     if (!arena_.ok()) return;
     thunks_ = std::make_unique<Thunks>(arena_);
-    start_ = arena_.used();
+    arena_.begin_segments();
+    compiler_ = std::make_unique<Compiler>(assembler_, *thunks_, options_);
   }
   bool ok() const { return arena_.ok(); }
 
   bool compile(const ir::Block& block, TranslatedBlock& out) override {
     holder_.reset();
-    holder_.init(asmjit::Environment::host(), u64(arena_.next()));
+    holder_.init(environment_, u64(arena_.next()));
+    holder_.setErrorHandler(&failure_);
+    // Emitted where it stays.
+    asmjit::CodeBuffer& buffer = holder_.textSection()->buffer();
+    std::span<u8> room = arena_.room_for_writing();
+    buffer._data = room.data(), buffer._size = 0, buffer._capacity = room.size();
+    buffer._flags = asmjit::CodeBufferFlags::kIsExternal | asmjit::CodeBufferFlags::kIsFixed;
+    failure_.arena_is_full = false;
     holder_.attach(&assembler_);
-    Compiler compiler(assembler_, *thunks_, options_);
-    compiler.compile(block, out);
+    compiler_->compile(block, out);
     holder_.flatten();
     holder_.relocateToBase(u64(arena_.next()));
-    const auto& buffer = holder_.textSection()->buffer();
-    const u8* code = arena_.place({buffer.data(), buffer.size()});
-    if (!code) return false;
+    if (failure_.arena_is_full) {
+      out.sites.clear();
+      return false;
+    }
+    const u8* code = arena_.take(buffer.size());
     out.code = code;
     u32 base = arena_.offset_of(code);
     for (ChainSite& site : out.sites) site.jump_offset += base, site.unlinked_offset += base;
@@ -50,7 +61,12 @@ class Jit final : public Backend {
     arena_.patch_jump(site.jump_offset, arena_.offset_of(code));
   }
   void unlink(ChainSite& site) override { arena_.patch_jump(site.jump_offset, site.unlinked_offset); }
-  void reset() override { arena_.reset_to(start_); }
+  unsigned segment() const override { return arena_.segment(); }
+  unsigned make_room() override {
+    arena_.go_to_segment(arena_.next_segment());
+    return arena_.segment();
+  }
+  void reset() override { arena_.go_to_segment(0); }
 
   std::string disassemble_latest() const override {
     csh handle;
@@ -66,12 +82,23 @@ class Jit final : public Backend {
   }
 
  private:
+  // Code that cannot be encoded is a mistake of ours; a full arena is not.
+  struct Failure : asmjit::ErrorHandler {
+    void handleError(asmjit::Error error, const char*, asmjit::BaseEmitter*) override {
+      assert(error == asmjit::kErrorTooLarge);
+      arena_is_full |= error == asmjit::kErrorTooLarge;
+    }
+    bool arena_is_full = false;
+  };
+
   CodeArena arena_;
   const Compiler::Options options_;
   std::unique_ptr<Thunks> thunks_;
-  size_t start_ = 0;
   asmjit::CodeHolder holder_;
   x86::Assembler assembler_;
+  std::unique_ptr<Compiler> compiler_;
+  Failure failure_;
+  const asmjit::Environment environment_ = asmjit::Environment::host();
   std::span<const u8> latest_;
 };
 

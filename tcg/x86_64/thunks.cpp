@@ -7,6 +7,7 @@
 #include "tcg/guest_memory.h"
 #include "tcg/ir/block.h"
 #include "tcg/soft_tlb.h"
+#include "tcg/vcpu.h"
 
 namespace sluice::tcg::x86_64 {
 namespace {
@@ -85,6 +86,8 @@ void fill_front_slot(ExecState* s) noexcept {
   s->probes_until_copy = kHitsBetweenCopies;
   SoftTlb::copy_to_front(s->bank, s->slow_address, (s->probe >> 8) - 1);
 }
+
+const void* find_known(ExecState* s) noexcept { return s->vcpu ? s->vcpu->find_known() : nullptr; }
 
 template <class Emit>
 const u8* assemble(CodeArena& arena, Emit emit) {
@@ -215,6 +218,18 @@ Thunks::Thunks(CodeArena& arena) {
     a.add(x86::rsp, kFrameBytes + 8);
     for (size_t k = std::size(saved); k-- > 0;) a.pop(x86::gpq(saved[k]));
     a.ret();
+  });
+  find = assemble(arena, [&](x86::Assembler& a) {
+    a.mov(state_field(offsetof(ExecState, pc)), x86::rcx);
+    a.lea(x86::rdi, x86::ptr(kState, -kStateBias));
+    a.mov(x86::rax, imm(u64(&find_known)));
+    a.call(x86::rax);
+    asmjit::Label unknown = a.newLabel();
+    a.test(x86::rax, x86::rax);
+    a.jz(unknown);
+    a.jmp(x86::rax);
+    a.bind(unknown);
+    a.jmp(imm(u64(exit)));
   });
   evaluate = assemble(arena, [&](x86::Assembler& a) {
     save_registers(a, true);

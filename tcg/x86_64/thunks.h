@@ -23,6 +23,9 @@ class Thunks {
   using Enter = void (*)(ExecState*, const void* code);
   Enter enter = nullptr;
   const u8* exit = nullptr;  // jump here with state.pc set
+  // Jump here with a target in RCX that the jump cache does not have, or whose exit (state.link_site) is not
+  // linked: goes on there, or to the run loop.
+  const u8* find = nullptr;
   // Call with state.slow_* and state.pc set. Return with state.slow_value; do not return when the access
   // faulted.
   const u8* load[2] = {};  // [0]: no vector register is live; [1]: all are kept

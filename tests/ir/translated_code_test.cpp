@@ -268,7 +268,38 @@ TEST_P(TranslatedCode, AFullArenaStartsOver) {
     EXPECT_EQ(small.state().x[0], 16000u);
   }
   if (jit()) {
-    EXPECT_GT(small.vcpu().counters().code_flushes, 0u);
+    EXPECT_GT(small.vcpu().counters().evictions, 0u);
+  }
+}
+
+// More code than fits, round after round: blocks that are linked to each other come and go in all orders.
+TEST_P(TranslatedCode, OldCodeGivesWayToNew) {
+  UserWorld small({.accel = GetParam(), .code_bytes = size_t{4} << 20});
+  constexpr unsigned kWords = 150000;
+  std::vector<u32> words;
+  for (unsigned n = 0; n < kWords; n++) {
+    if (n % 5 == 4)
+      words.push_back(0xb4000021);  // cbz x1, +4
+    else if (n % 5 == 0)
+      words.push_back(0xf9400083);  // ldr x3, [x4]
+    else if (n % 1000 == 502)
+      words.push_back(0x94000000 | (kWords + 1 - n));  // bl to the function behind the end
+    else
+      words.push_back(0x91000400);  // add x0, x0, #1
+  }
+  for (u32 word : {0xd503201f, 0x91000842, 0xd65f03c0}) words.push_back(word);  // nop; add x2, x2, #2; ret
+  small.put(kCode, words);
+  small.state().x[4] = UserWorld::kBase;
+  for (unsigned round = 0; round < 3; round++) {
+    small.state().x[0] = small.state().x[2] = 0, small.state().x[1] = round % 2;
+    small.state().pc = kCode;
+    EXPECT_EQ(small.run(kCode + kWords * 4), End::Arrived);
+    EXPECT_EQ(small.state().x[0], kWords * 3 / 5 - kWords / 1000);
+    EXPECT_EQ(small.state().x[2], kWords / 1000 * 2);
+  }
+  if (jit()) {
+    EXPECT_GT(small.vcpu().counters().evictions, 1u);
+    EXPECT_EQ(small.vcpu().counters().code_flushes, 0u);
   }
 }
 

@@ -37,6 +37,7 @@ class RunningPe {
   cpu::PeState& state() { return pe_->state(); }
   cpu::Pe& pe() { return *pe_; }
   tcg::Vcpu& vcpu() { return vcpu_; }
+  PageTables& tables() { return tables_; }
   void start(u64 pc) {
     state().pc = pc;
     thread_ = std::thread([this] {

@@ -212,6 +212,19 @@ TEST(Options, Verdict) {
   bad({"--timeout=1parsec"});
 }
 
+TEST(Options, OptimisationsAreSwitchedOffByName) {
+  using tcg::Pass;
+  EXPECT_EQ(good({}).passes.bits, tcg::PassSet::all().bits);
+  Options o = good({"-tcg-opt", "-regions,-links"});
+  EXPECT_EQ(o.passes.bits, tcg::PassSet::all().with(Pass::Regions, false).with(Pass::Links, false).bits);
+  o = good({"--tcg-opt=-all,dead-code"});
+  EXPECT_EQ(o.passes.bits, tcg::PassSet::none().with(Pass::DeadCode, true).bits);
+  EXPECT_TRUE(has(bad({"--tcg-opt=-reigons"}), "'-reigons'"));
+  for (const tcg::PassInfo& p : tcg::all_passes()) {
+    EXPECT_TRUE(has(parse({"-tcg-opt", "help"}).output, std::string{p.name})) << p.name;
+  }
+}
+
 TEST(Options, VerdictFileIsKnownEvenWhenALaterOptionIsWrong) {
   EXPECT_EQ(parse({"--verdict=json:v.json", "-nosuch"}).options.verdict_file, "v.json");
   EXPECT_EQ(parse({"-nosuch", "--verdict=json:v.json"}).options.verdict_file, "v.json");

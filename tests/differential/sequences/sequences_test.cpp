@@ -46,6 +46,8 @@ class SequencesTest : public testing::TestWithParam<u64> {
     add("jit, not optimised", {.accel = Accel::Jit, .passes = tcg::PassSet::none()}, 4);
     add("interpreter, icount", {.accel = Accel::Interpreter, .icount = true}, 8);
     add("jit, icount", {.accel = Accel::Jit, .icount = true}, 8);
+    for (const tcg::PassInfo& p : tcg::all_passes())
+      add(p.name.data(), {.accel = Accel::Jit, .passes = tcg::PassSet::all().with(p.pass, false)}, 16);
   }
   void add(const char* name, const UserWorld::Options& options, u64 period) {
     machines_.push_back(std::unique_ptr<Machine>(new Machine{name, UserWorld(options), period}));
