@@ -115,8 +115,8 @@ std::string_view option_name(std::string_view word) {
 
 // As people write it: our own options have two dashes, those that QEMU has too have one. Both are accepted.
 std::string spelled(std::string_view name) {
-  constexpr std::string_view kOwn[] = {"tlb",       "timeout",   "expect", "fail-on", "verdict",
-                                       "qemu-exit", "help-exit", "help",   "version"};
+  constexpr std::string_view kOwn[] = {"tlb",     "tcg-opt",   "timeout",   "expect", "fail-on",
+                                       "verdict", "qemu-exit", "help-exit", "help",   "version"};
   bool own = std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn);
   return (own ? "--" : "-") + std::string{name};
 }
