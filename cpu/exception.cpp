@@ -78,7 +78,7 @@ void enter(PeState& s, unsigned target, VectorKind kind, u64 return_address, u64
   s.pc = vector;
   pe.step_in_progress = false;
   pe.exceptions_taken++;
-  pe.context_changed();
+  pe.pstate_changed();
 }
 
 void log_exception(const PeState& s, Ec ec, u64 esr, unsigned from, const Exception& e, u64 vector) {
@@ -263,7 +263,7 @@ void exception_return(PeState& s, u64 target, u64 spsr) noexcept {
   pe.step_in_progress = false;
   s.exclusive_size = 0;
   pe.set_event_register();
-  pe.context_changed();
+  pe.pstate_changed();
   s.pc = canonical_target(Mode{s.mode}, target);
   if (Log::on(LogTopic::Int))
     log_line(LogTopic::Int, "PE%u: ERET to EL%u at 0x%llx, SPSR 0x%llx", pe.index(), s.el,
@@ -298,7 +298,7 @@ u64 helper_hvc(tcg::ExecState& state, u64, u64, u64) noexcept {
   // Without EL2, HVC is UNDEFINED, unless the emulator stands in for the hypervisor's PSCI.
   if (s.el == 0 || pe_of(s).psci_conduit() != PsciConduit::Hvc) return take_undefined(s), 0;
   s.pc += 4;
-  s.leave = 1;
+  s.leave |= tcg::Leave::kToRunLoop;
   psci::call(pe_of(s));
   return 0;
 }
@@ -313,7 +313,7 @@ u64 helper_smc(tcg::ExecState& state, u64 imm16, u64, u64) noexcept {
     return 0;
   }
   s.pc += 4;
-  s.leave = 1;
+  s.leave |= tcg::Leave::kToRunLoop;
   psci::call(pe_of(s));
   return 0;
 }

@@ -65,7 +65,7 @@ u32 sysreg_iss(u16 id, unsigned rt, bool is_read);
 // "SVC64 imm=0x0" and the like, for -d int.
 const char* name_of(Ec ec);
 
-// --- Helpers. All but the last group leave translated code for the run loop. state.pc is the instruction.
+// --- Helpers. Those that take an exception end the block (ExecState::leave). state.pc is the instruction.
 u64 helper_undefined(tcg::ExecState&, u64, u64, u64) noexcept;
 u64 helper_fp_access_trap(tcg::ExecState&, u64, u64, u64) noexcept;
 u64 helper_svc(tcg::ExecState&, u64 imm16, u64, u64) noexcept;

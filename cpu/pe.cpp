@@ -15,6 +15,7 @@
 #include "cpu/pstate.h"
 #include "cpu/sysreg/fp_control.h"
 #include "cpu/sysreg/table.h"
+#include "cpu/translation/regime.h"
 #include "memory/address_space.h"
 #include "memory/translate.h"
 #include "tcg/vcpu.h"
@@ -102,6 +103,7 @@ Pe::~Pe() = default;
 
 void Pe::attach_vcpu(tcg::Vcpu* vcpu) {
   vcpu_ = vcpu;
+  contexts_.clear();
   if (vcpu) update_context();
 }
 
@@ -188,11 +190,62 @@ Mode Pe::compute_mode() const {
 }
 
 void Pe::update_context() noexcept {
+  contexts_.clear();
+  find_context();
+  if (interrupts_unmasked()) request_attention();
+}
+
+namespace {
+
+bool debug_in_use(const PeState& s) {
+  return s.sysregs[Slot::MDSCR_EL1] & (debug::kMdscrSs | debug::kMdscrMde);
+}
+
+}  // namespace
+
+void Pe::find_context() noexcept {
+  auto replaced = [this] { return mmu_.contexts_replaced() + (vcpu_ ? vcpu_->jump_caches_recycled() : 0); };
+  const u64 before = replaced();
   state_.mode = compute_mode().word;
   watchpoints_armed = debug::watchpoints_armed(state_, model_);
   tcg::ContextKey key = mmu_.update_context();
-  if (vcpu_) state_.jump_cache = vcpu_->jump_cache_for(key, state_.mode);
+  regime_ = current_regime(state_), regime_is_secure_ = state_.secure;
+  if (!vcpu_) return;
+  state_.jump_cache = vcpu_->jump_cache_for(key, state_.mode);
+  if (replaced() != before) contexts_.clear();
+  if (!vcpu_->has(tcg::Pass::Contexts)) return;
+  contexts_.add({.known = true,
+                 .watchpoints_armed = watchpoints_armed,
+                 .name = ContextName::of(state_, mmu_.asid(), debug_in_use(state_)),
+                 .mode = state_.mode,
+                 .bank = state_.bank,
+                 .unprivileged_bank = state_.unprivileged_bank,
+                 .jump_cache = state_.jump_cache});
+}
+
+void Pe::update_pstate() noexcept {
+  const bool same_controls = regime_ == current_regime(state_) && regime_is_secure_ == bool(state_.secure);
+  const ContextMemo::Entry* known =
+      same_controls ? contexts_.find(ContextName::of(state_, mmu_.asid(), debug_in_use(state_))) : nullptr;
+  if (known) {
+    state_.mode = known->mode;
+    watchpoints_armed = known->watchpoints_armed;
+    state_.bank = known->bank, state_.unprivileged_bank = known->unprivileged_bank;
+    state_.jump_cache = known->jump_cache;
+    soft_tlb_.touch(known->bank);
+    soft_tlb_.touch(known->unprivileged_bank);
+    vcpu_->touch_jump_cache(known->jump_cache);
+  } else {
+    find_context();
+  }
   if (interrupts_unmasked()) request_attention();
+}
+
+void Pe::table_bases_changed() noexcept {
+  if (regime_ != Regime::El10 || !vcpu_ || !vcpu_->has(tcg::Pass::Contexts)) return context_changed();
+  u16 asid = mmu_.asid();
+  mmu_.update_table_bases();
+  if (mmu_.asid() != asid) pstate_changed();
 }
 
 // The EL or SCR_EL3 has changed.

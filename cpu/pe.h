@@ -14,6 +14,7 @@
 #include "base/semihosting.h"
 #include "base/sysreg_port.h"
 #include "base/wire.h"
+#include "cpu/context_memo.h"
 #include "cpu/exception.h"
 #include "cpu/mode.h"
 #include "cpu/models.h"
@@ -21,6 +22,7 @@
 #include "cpu/psci.h"
 #include "cpu/state.h"
 #include "cpu/timer.h"
+#include "cpu/translation/context.h"
 #include "cpu/translation/mmu.h"
 #include "memory/invalidation.h"
 #include "tcg/guest.h"
@@ -120,9 +122,19 @@ class Pe final : public tcg::Guest {
   // After any change of EL, SCTLR, TCR, TTBR, ASID, FPCR, CPACR, MDSCR or debug registers: recomputes the
   // mode word, the banks and the jump cache. Own thread.
   void update_context() noexcept;
+  // The same when nothing has changed but PSTATE and FPCR.
+  void update_pstate() noexcept;
   Mode compute_mode() const;
-  // Something that the context depends on has changed inside a helper: translated code must leave after it.
-  void context_changed() noexcept { update_context(), state_.leave = 1; }
+  // Something that the context depends on has changed inside a helper: the block that has called it must end.
+  void context_changed() noexcept { update_context(), state_.leave |= tcg::Leave::kToRunLoop; }
+  // The same when nothing has changed but PSTATE and FPCR: code of the new context may go on at state.pc.
+  void pstate_changed() noexcept {
+    bool stepping = Mode{state_.mode}.get<Mode::Step>();
+    update_pstate();
+    end_block(stepping);
+  }
+  // Or but TTBRn_EL1: the block may even stay in what is the same context.
+  void table_bases_changed() noexcept;
   // The EL or SCR_EL3 has changed: the Security state, where interrupts go, what is counted. update_context()
   // follows.
   void el_changed() noexcept;
@@ -152,7 +164,7 @@ class Pe final : public tcg::Guest {
   enum class Deferred : u8 { Nothing, WaitForInterrupt, WaitForEvent, Semihosting };
   void defer(Deferred what) noexcept {
     deferred_ = what;
-    state_.leave = 1;
+    state_.leave |= tcg::Leave::kToRunLoop;
     request_attention();
   }
   bool take_event() { return event_register_.exchange(false, std::memory_order_acq_rel); }  // WFE
@@ -197,6 +209,12 @@ class Pe final : public tcg::Guest {
   void log_guest_code(const tcg::ir::Block& block, const u8* code) const;
   u64 slice_end_ns() const { return slice_.start_ns + (u64(slice_.instructions) << slice_.shift); }
   void apply(const Invalidation& message);
+  void find_context() noexcept;
+  // Software step is looked at by the run loop, before and after each instruction.
+  void end_block(bool stepping) noexcept {
+    stepping |= Mode{state_.mode}.get<Mode::Step>() != 0;
+    state_.leave |= stepping ? tcg::Leave::kToRunLoop : tcg::Leave::kToPc;
+  }
 
   const CpuModel model_;
   const unsigned index_;
@@ -212,6 +230,10 @@ class Pe final : public tcg::Guest {
   PsciConduit psci_;
   PeState state_;
   InstructionCount instructions_;
+  ContextMemo contexts_;
+  // What the MMU's controls have been read for.
+  Regime regime_ = Regime::El10;
+  bool regime_is_secure_ = false;
   tcg::SoftTlb soft_tlb_;
   Participant participant_;
   Mmu mmu_;

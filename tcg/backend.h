@@ -30,7 +30,8 @@ class Backend {
 struct BackendOptions {
   size_t code_bytes = size_t{64} << 20;  // of the code arena
   bool icount = false;
-  u32 loop_heat = 0;  // turns of a loop until its way back asks for a region; 0: never
+  bool contexts = true;  // exceptions and changes of context go on without the run loop where they may
+  u32 loop_heat = 0;     // turns of a loop until its way back asks for a region; 0: never
 };
 // The x86-64 back end, or null where the host is something else or lacks SSE4.1 and POPCNT-era basics.
 std::unique_ptr<Backend> make_jit(const BackendOptions& options);

@@ -16,6 +16,13 @@ class Vcpu;
 struct SoftTlbSet;
 struct JumpCacheEntry;
 
+// Why a block must not go on behind a helper: bits of ExecState::leave.
+struct Leave {
+  static constexpr u32 kToRunLoop = 1;
+  // The context has changed, or state.pc: alone, it lets code of the context of now go on at state.pc.
+  static constexpr u32 kToPc = 2;
+};
+
 struct alignas(64) ExecState {
   // --- Not reachable with 8 bits: what translated code rarely uses ---
   // Exclusive monitor: the VA, the size in bytes (0: open) and the value that was loaded.
@@ -31,10 +38,10 @@ struct alignas(64) ExecState {
 
   // --- Reachable with 8 bits, as are the registers behind ---
   std::atomic<u32> attention{0};  // non-zero: leave translated code at the next poll (any thread may set it)
-  u32 leave = 0;                  // set by a helper: leave translated code when it returns (own thread only)
-  u64 pc = 0;                     // valid whenever no translated code runs, and in helpers that ask for it
-  i64 icount_left = 0;            // instructions this time slice may still run (icount mode)
-  SoftTlbSet* bank = nullptr;     // soft TLB of data accesses in the current context
+  u32 leave = 0;               // a Leave, set by a helper: the block ends when it returns (own thread only)
+  u64 pc = 0;                  // valid whenever no translated code runs, and in helpers that ask for it
+  i64 icount_left = 0;         // instructions this time slice may still run (icount mode)
+  SoftTlbSet* bank = nullptr;  // soft TLB of data accesses in the current context
   SoftTlbSet* unprivileged_bank = nullptr;  // the same for LDTR/STTR
   JumpCacheEntry* jump_cache = nullptr;     // VA -> translated code, of the current context and mode
   u32 fpcr = 0;                             // Arm FPCR and the cumulative bits of FPSR, for the FP ops

@@ -7,7 +7,7 @@
 namespace sluice::tcg {
 
 // Arguments are guest values (unused ones are 0); the result is an i64 value for the IR. A helper that wants
-// translated code to stop (it took an exception, changed the mode, ...) sets state.pc and state.leave.
+// the block to end (it took an exception, changed the mode, ...) sets state.pc and bits of state.leave.
 using HelperFunction = u64 (*)(ExecState&, u64, u64, u64);
 
 struct Helper {

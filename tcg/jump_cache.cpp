@@ -33,6 +33,7 @@ JumpCacheEntry* JumpCaches::table_for(ContextKey context, u64 mode) {
         for (unsigned k = 1; k < kTables; k++)
           if (about_[k].last_use < about_[n].last_use) n = k;
         empty(n);
+        recycled_++;
       }
       about_[n].context = context, about_[n].mode = mode;
     }

@@ -52,6 +52,9 @@ class JumpCaches {
 
   // The table of a context and mode: found, or the least recently used one, emptied.
   JumpCacheEntry* table_for(ContextKey context, u64 mode);
+  // The table, found without table_for, is in use now.
+  void touch(const JumpCacheEntry* table) { about(table).last_use = ++tick_; }
+  u64 recycled() const { return recycled_; }  // how many tables have been given to another context
   // What `table` (from table_for) has learnt: instructions of this page, and this one, may be entered from
   // now on, until forget() names them.
   void add_page(JumpCacheEntry* table, const FetchedPage& page);
@@ -97,7 +100,7 @@ class JumpCaches {
   Table* tables_;  // kTables of them
   std::vector<About> about_;
   std::array<u8, 64> recent_{};  // the table that was asked for last, by hash of context and mode
-  u64 tick_ = 0;
+  u64 tick_ = 0, recycled_ = 0;
 };
 
 }  // namespace sluice::tcg

@@ -23,6 +23,7 @@ SoftTlbSet* SoftTlb::bank_for(ContextKey context) {
     for (unsigned i = 1; i < banks_.size(); i++)
       if (banks_[i]->last_use < banks_[n]->last_use) n = i;
     empty(n);
+    recycled_++;
     by_context_.erase(banks_[n]->context);
   }
   banks_[n]->context = context;

@@ -61,6 +61,9 @@ class SoftTlb {
   // The bank of a context: found, or the least recently used one, emptied. The pointer stays good until it is
   // recycled for another context, which happens only inside bank_for.
   SoftTlbSet* bank_for(ContextKey context);
+  // The bank, found without bank_for, is in use now.
+  void touch(SoftTlbSet* bank) { bank_of(bank).last_use = ++tick_; }
+  u64 recycled() const { return recycled_; }  // how many banks have been given to another context
   // Puts a page into `bank` (as returned by bank_for). `parent` is not 0.
   void insert(SoftTlbSet* bank, u64 va, u8* host_page, bool readable, bool writable, u64 parent);
   // Copies the slot of the page to front slot n of its bank, if the bank has it.
@@ -112,7 +115,7 @@ class SoftTlb {
   static_assert(offsetof(Bank, sets) == kFrontSlots * sizeof(FrontSlot));
   u32& head_of(u64 parent);
   std::vector<u32> heads_;  // first slot of each parent, by its low 32 bits
-  u64 tick_ = 0;
+  u64 tick_ = 0, recycled_ = 0;
 };
 
 }  // namespace sluice::tcg

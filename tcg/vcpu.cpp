@@ -13,8 +13,10 @@ Vcpu::Vcpu(Guest& guest, ExecState& state, const Options& options)
   state_.vcpu = this;
   state_.guest = &guest;
   if (options.accel == Accel::Jit)
-    backend_ = make_jit(
-        {options.code_bytes, options.icount, options.passes.has(Pass::Regions) ? options.loop_heat : 0});
+    backend_ = make_jit({.code_bytes = options.code_bytes,
+                         .icount = options.icount,
+                         .contexts = options.passes.has(Pass::Contexts),
+                         .loop_heat = options.passes.has(Pass::Regions) ? options.loop_heat : 0});
 }
 
 Vcpu::~Vcpu() { state_.vcpu = nullptr; }
@@ -270,7 +272,7 @@ void Vcpu::invalidate_code(GuestRam& ram, u64 offset, u64 length) {
 void Vcpu::flush_all_code() {
   flush_wanted_ = true;
   jump_caches_.clear();
-  state_.leave = 1;
+  state_.leave |= Leave::kToRunLoop;
 }
 
 }  // namespace sluice::tcg

@@ -50,11 +50,15 @@ class Vcpu {
   JumpCacheEntry* jump_cache_for(ContextKey context, u64 mode) {
     return jump_caches_.table_for(context, mode);
   }
+  // The same for one that jump_cache_for has given, and how many have been given to another context since.
+  void touch_jump_cache(const JumpCacheEntry* table) { jump_caches_.touch(table); }
+  u64 jump_caches_recycled() const { return jump_caches_.recycled(); }
   // A fetch translation died: nothing in [va, va + size) of the matching contexts is entered without a new
   // fetch. Size 0: all addresses.
   void forget_fetch(u64 va, u64 size, ContextMatch contexts) { jump_caches_.forget(va, size, contexts); }
 
   const Counters& counters() const { return counters_; }
+  bool has(Pass pass) const { return options_.passes.has(pass); }
   bool uses_jit() const { return backend_ != nullptr; }
 
  private:

@@ -35,10 +35,10 @@ bool daif_trapped(PeState& s, u64 bits, unsigned op2) {
 void daif_changed(PeState& s, u8 before) {
   constexpr u64 kDebugInUse = debug::kMdscrSs | debug::kMdscrMde;
   if (((before ^ s.daif) & kDaifD) && (s.sysregs[Slot::MDSCR_EL1] & kDebugInUse)) {
-    pe_of(s).context_changed();
+    pe_of(s).pstate_changed();
     s.pc += 4;
   } else if ((before & ~s.daif & (kDaifA | kDaifI | kDaifF)) && pe_of(s).interrupt_pending()) {
-    s.leave = 1;
+    s.leave |= tcg::Leave::kToRunLoop;
     s.pc += 4;
   }
 }
@@ -100,7 +100,7 @@ u64 helper_msr_immediate(tcg::ExecState& state, u64 field, u64 value, u64) noexc
     case PstateField::SSBS: s.ssbs = v; return 0;
     case PstateField::DIT: s.dit = v; return 0;
   }
-  pe_of(s).context_changed();
+  pe_of(s).pstate_changed();
   s.pc += 4;
   return 0;
 }

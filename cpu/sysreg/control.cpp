@@ -51,7 +51,7 @@ void write_tcr(Pe& pe, const Row& row, u64 value) {
 void write_ttbr(Pe& pe, const Row& row, u64 value) {
   if (!pe.model().features.has(Feature::TTCNP)) value &= ~u64{1};
   location(pe, row) = value;
-  pe.context_changed();
+  pe.table_bases_changed();
 }
 
 void write_mair(Pe& pe, const Row& row, u64 value) {

@@ -9,7 +9,7 @@ namespace {
 void write_daif(Pe& pe, const Row&, u64 value) {
   PeState& s = pe.state();
   s.daif = u8(extract(value, spsr::kF, 4));
-  pe.context_changed();
+  pe.pstate_changed();
 }
 u64 read_daif(Pe& pe, const Row&) { return u64(pe.state().daif) << spsr::kF; }
 
@@ -23,18 +23,18 @@ u64 read_current_el(Pe& pe, const Row&) { return u64(pe.state().el) << 2; }
 u64 read_spsel(Pe& pe, const Row&) { return pe.state().sp_sel; }
 void write_spsel(Pe& pe, const Row&, u64 value) {
   select_sp(pe.state(), pe.state().el, value & 1);
-  pe.context_changed();
+  pe.pstate_changed();
 }
 
 u64 read_pan(Pe& pe, const Row&) { return u64(pe.state().pan) << spsr::kPan; }
 void write_pan(Pe& pe, const Row&, u64 value) {
   pe.state().pan = bit(value, spsr::kPan);
-  pe.context_changed();
+  pe.pstate_changed();
 }
 u64 read_uao(Pe& pe, const Row&) { return u64(pe.state().uao) << spsr::kUao; }
 void write_uao(Pe& pe, const Row&, u64 value) {
   pe.state().uao = bit(value, spsr::kUao);
-  pe.context_changed();
+  pe.pstate_changed();
 }
 u64 read_dit(Pe& pe, const Row&) { return u64(pe.state().dit) << spsr::kDit; }
 void write_dit(Pe& pe, const Row&, u64 value) { pe.state().dit = bit(value, spsr::kDit); }
@@ -53,7 +53,7 @@ void write_fpcr(Pe& pe, const Row&, u64 value) {
   if (after == pe.state().fpcr) return;
   pe.state().fpcr = after;
   fp_control_changed(pe.state());
-  pe.context_changed();
+  pe.pstate_changed();
 }
 
 // FPSR: QC and the cumulative exception bits. NZCV belong to AArch32.

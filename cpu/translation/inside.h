@@ -123,6 +123,7 @@ struct Mmu::Inside {
   u8 number_of(const View& view);
   std::vector<View> views;
   u8 latest_view = 0;
+  u64 views_dropped = 0;  // how often their numbers have been given anew
 
   MmuWiring w;
   RegimeControls controls;

@@ -57,6 +57,10 @@ tcg::ContextKey Mmu::update_context() {
   return c.key(in.fetch_privilege());
 }
 
+void Mmu::update_table_bases() { read_table_bases(in_->controls, in_->w.state); }
+u16 Mmu::asid() const { return in_->controls.on ? in_->controls.asid : 0; }
+u64 Mmu::contexts_replaced() const { return in_->w.soft_tlb.recycled() + in_->views_dropped; }
+
 // Entries keep raw attributes, and what TCR_ELx decided when they were made: the architecture lets them live
 // until a TLBI. What was derived from them with the old MAIR_ELx and SCTLR_ELx.WXN in mind must not be used
 // with the new ones: each combination is a view, with banks and jump caches of its own. (SCTLR_ELx.M changes
@@ -70,6 +74,7 @@ u8 Mmu::Inside::number_of(const View& view) {
     w.soft_tlb.flush_all();
     if (w.state.vcpu) w.state.vcpu->forget_fetch(0, 0, kMatchEverything);
     views.clear();
+    views_dropped++;
     known = views.end();
   }
   if (known == views.end()) known = views.insert(known, view);
@@ -117,7 +122,7 @@ Mmu::Inside::Removal::~Removal() {
   // A size of 2^64 wraps to 0, which means everything there too.
   in.w.state.vcpu->forget_fetch(fetched.first, fetched.last - fetched.first + 1,
                                 any_global ? with_global : contexts);
-  in.w.state.leave = 1;  // chained code of the page that runs now must not go on
+  in.w.state.leave |= tcg::Leave::kToRunLoop;  // chained code of the page that runs now must not go on
 }
 
 void Mmu::Inside::remove_everything() {
@@ -131,7 +136,7 @@ void Mmu::Inside::remove_everything() {
   variants = false;
   if (w.state.vcpu) {
     w.state.vcpu->forget_fetch(0, 0, kMatchEverything);
-    w.state.leave = 1;
+    w.state.leave |= tcg::Leave::kToRunLoop;
   }
 }
 
@@ -206,7 +211,7 @@ void Mmu::complete_invalidations() {
   Inside& in = *in_;
   if (invalidations_pending()) {
     in.w.participant.hub().wait(in.pending);
-    in.w.state.leave = 1;  // our own mail may have been applied meanwhile
+    in.w.state.leave |= tcg::Leave::kToRunLoop;  // our own mail may have been applied meanwhile
   }
   in.pending = {};
 }

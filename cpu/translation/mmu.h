@@ -73,6 +73,14 @@ class Mmu {
   // TTBRn, TCR, MAIR, SCTLR, CONTEXTIDR, the EL or the Security state have changed: chooses the banks
   // (state.bank and state.unprivileged_bank) and returns the key of the fetch context, for the jump cache.
   tcg::ContextKey update_context();
+  // TTBR0_EL1 or TTBR1_EL1 has changed, in the EL1&0 regime: walks begin elsewhere. The context is another
+  // one if the ASID is; banks are as they were until update_context().
+  void update_table_bases();
+  // Of the current context.
+  u16 asid() const;
+  // Whether what update_context() has returned and chosen before still stands for the same contexts: it does
+  // as long as this number stays.
+  u64 contexts_replaced() const;
   void reset();
 
   // For the debugger, monitor and semihosting: translates with the rights of the current EL and without side

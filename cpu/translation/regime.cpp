@@ -63,9 +63,7 @@ void read_el10(RegimeControls& c, const PeState& s, const CpuModel& model) {
     r.el0_denied = model.features.has(Feature::E0PD) && bit(tcr, kE0pd0 + n);
     set_size(r, unsigned(extract(tcr, n ? kT1sz : kT0sz, 6)), model);
   }
-  c.range[0].ttbr = s.sysregs[Slot::TTBR0_EL1];
-  c.range[1].ttbr = s.sysregs[Slot::TTBR1_EL1];
-  c.asid = u16(c.range[bit(tcr, kA1)].ttbr >> 48) & c.asid_mask;
+  read_table_bases(c, s);
 }
 
 void read_el3(RegimeControls& c, const PeState& s, const CpuModel& model) {
@@ -89,6 +87,12 @@ void read_el3(RegimeControls& c, const PeState& s, const CpuModel& model) {
 }
 
 }  // namespace
+
+void read_table_bases(RegimeControls& c, const PeState& s) {
+  c.range[0].ttbr = s.sysregs[Slot::TTBR0_EL1];
+  c.range[1].ttbr = s.sysregs[Slot::TTBR1_EL1];
+  c.asid = u16(c.range[bit(s.sysregs[Slot::TCR_EL1], kA1)].ttbr >> 48) & c.asid_mask;
+}
 
 void read_controls(RegimeControls& c, const PeState& s, const CpuModel& model, Regime regime, bool secure) {
   if (regime == Regime::El3) {

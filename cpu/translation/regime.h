@@ -52,6 +52,8 @@ struct RegimeControls {
 // Of one regime, EL10 or EL3; `secure`: the Security state of the former.
 void read_controls(RegimeControls& controls, const PeState& state, const CpuModel& model, Regime regime,
                    bool secure);
+// The part of it that TTBRn_EL1 decide: of a regime EL10 whose controls have been read before.
+void read_table_bases(RegimeControls& controls, const PeState& state);
 inline Regime current_regime(const PeState& state) { return state.el == 3 ? Regime::El3 : Regime::El10; }
 
 }  // namespace sluice::cpu

@@ -20,6 +20,8 @@ std::span<const PassInfo> all_passes() {
       {Pass::JumpCache, "jump-cache", "translated code finds the targets of other branches itself"},
       {Pass::FetchedPages, "fetched-pages",
        "code is found without the MMU where a page has been fetched from"},
+      {Pass::Contexts, "contexts",
+       "exceptions and changes of address space go on in translated code, and find a known context at once"},
   };
   static_assert(std::size(kPasses) == size_t(Pass::kCount));
   return kPasses;

@@ -20,6 +20,7 @@ enum class Pass : u8 {
   Links,
   JumpCache,
   FetchedPages,
+  Contexts,
   kCount
 };
 struct PassSet {

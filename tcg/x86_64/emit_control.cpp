@@ -137,7 +137,9 @@ void Compiler::emit_ExitTo(const Inst& i) { exit_known(i, i.imm); }
 void Compiler::emit_ExitToRunLoop(const Inst& i) {
   regs.store_pins();
   give_back(i);
-  leave(i.imm);
+  if (out_->isolated) return leave(i.imm);
+  set_pc(i.imm);
+  a.jmp(imm(u64(thunks_.go_on)));
 }
 
 void Compiler::emit_ExitIndirect(const Inst& i) {
@@ -146,19 +148,9 @@ void Compiler::emit_ExitIndirect(const Inst& i) {
   regs.store_pins();
   give_back(i);
   if (!out_->isolated) {
-    constexpr u32 kPcMask = (kJumpCacheEntries - 1) << 2;
-    constexpr u32 kScale = 2;  // 4 bytes of pc are one entry of 16
-    static_assert(sizeof(JumpCacheEntry) == 4u << kScale);
     a.cmp(state_field(offsetof(ExecState, attention), 4), imm(0));
     a.jne(imm(u64(thunks_.find)));  // which leaves
-    a.test(x86::cl, imm(3));        // it faults, and the mark of an empty entry is such an address
-    a.jnz(imm(u64(thunks_.find)));
-    a.mov(x86::eax, x86::ecx);
-    a.mov(x86::rdx, state_field(offsetof(ExecState, jump_cache)));
-    a.and_(x86::eax, imm(kPcMask));
-    a.cmp(x86::qword_ptr(x86::rdx, x86::rax, kScale), x86::rcx);
-    a.jne(imm(u64(thunks_.find)));
-    a.jmp(x86::qword_ptr(x86::rdx, x86::rax, kScale, offsetof(JumpCacheEntry, code)));
+    emit_jump_cache_probe(a, thunks_.find);
     return;
   }
   a.mov(state_field(offsetof(ExecState, pc)), x86::rcx);
@@ -175,7 +167,7 @@ void Compiler::leave_check(const Inst& i) {
   cold([=, this] {
     a.bind(wanted);
     give_back(inst);
-    a.jmp(imm(u64(thunks_.exit)));
+    a.jmp(imm(u64(thunks_.go_on)));
   });
 }
 
@@ -229,7 +221,7 @@ void Compiler::leave_when_not_zero(const Inst& i) {
     store_pins_out_of_line();
     call_helper(inst);
     give_back(inst);
-    a.jmp(imm(u64(thunks_.exit)));
+    a.jmp(imm(u64(thunks_.go_on)));
   });
 }
 

@@ -17,7 +17,7 @@ class Jit final : public Backend {
   Jit(const BackendOptions& options, const HostFeatures& host)
       : arena_(options.code_bytes), options_{options.icount, host, options.loop_heat} {
     if (!arena_.ok()) return;
-    thunks_ = std::make_unique<Thunks>(arena_);
+    thunks_ = std::make_unique<Thunks>(arena_, options.contexts);
     arena_.begin_segments();
     compiler_ = std::make_unique<Compiler>(assembler_, *thunks_, options_);
   }

@@ -6,6 +6,7 @@
 #include "tcg/flags.h"
 #include "tcg/guest_memory.h"
 #include "tcg/ir/block.h"
+#include "tcg/jump_cache.h"
 #include "tcg/soft_tlb.h"
 #include "tcg/vcpu.h"
 
@@ -139,8 +140,22 @@ const u8* Thunks::slow_path(CodeArena& arena, const void* function, bool keep_ve
     a.ret();
     a.bind(faulted);
     a.add(x86::rsp, 8);  // the return address
-    a.jmp(imm(u64(exit)));
+    a.jmp(imm(u64(go_on)));
   });
+}
+
+void emit_jump_cache_probe(x86::Assembler& a, const u8* otherwise) {
+  constexpr u32 kPcMask = (kJumpCacheEntries - 1) << 2;
+  constexpr u32 kScale = 2;  // 4 bytes of pc are one entry of 16
+  static_assert(sizeof(JumpCacheEntry) == 4u << kScale);
+  a.test(x86::cl, imm(3));  // it faults, and the mark of an empty entry is such an address
+  a.jnz(imm(u64(otherwise)));
+  a.mov(x86::eax, x86::ecx);
+  a.mov(x86::rdx, state_field(offsetof(ExecState, jump_cache)));
+  a.and_(x86::eax, imm(kPcMask));
+  a.cmp(x86::qword_ptr(x86::rdx, x86::rax, kScale), x86::rcx);
+  a.jne(imm(u64(otherwise)));
+  a.jmp(x86::qword_ptr(x86::rdx, x86::rax, kScale, offsetof(JumpCacheEntry, code)));
 }
 
 // Both ways of the set. Of many hits one fills the front slot, so that accesses that go here and there do not
@@ -193,7 +208,20 @@ const u8* Thunks::probe_thunk(CodeArena& arena, Access access, Gp address, const
   });
 }
 
-Thunks::Thunks(CodeArena& arena) {
+const u8* Thunks::go_on_thunk(CodeArena& arena) {
+  return assemble(arena, [&](x86::Assembler& a) {
+    Mem leave = state_field(offsetof(ExecState, leave), 4);
+    a.test(leave, imm(i32(~Leave::kToPc)));
+    a.jnz(imm(u64(exit)));
+    a.cmp(state_field(offsetof(ExecState, attention), 4), imm(0));
+    a.jne(imm(u64(exit)));
+    a.mov(x86::rcx, state_field(offsetof(ExecState, pc)));
+    a.mov(leave, imm(0));
+    emit_jump_cache_probe(a, find);
+  });
+}
+
+Thunks::Thunks(CodeArena& arena, bool contexts) {
   FpConstants c{};
   for (int k = 0; k < 2; k++) {
     c.abs32[k] = 0x7fffffff7fffffff, c.abs64[k] = 0x7fffffffffffffff;
@@ -231,6 +259,7 @@ Thunks::Thunks(CodeArena& arena) {
     a.bind(unknown);
     a.jmp(imm(u64(exit)));
   });
+  go_on = contexts ? go_on_thunk(arena) : exit;
   evaluate = assemble(arena, [&](x86::Assembler& a) {
     save_registers(a, true);
     a.lea(x86::rdi, x86::ptr(x86::rsp, kSavedBytes + i32(kFrameEval)));

@@ -18,7 +18,8 @@ inline constexpr unsigned kSlowOpAux = 24;
 class Thunks {
  public:
   // Emits them at the start of the arena.
-  explicit Thunks(CodeArena& arena);
+  // `contexts`: see BackendOptions.
+  explicit Thunks(CodeArena& arena, bool contexts = true);
 
   using Enter = void (*)(ExecState*, const void* code);
   Enter enter = nullptr;
@@ -26,6 +27,9 @@ class Thunks {
   // Jump here with a target in RCX that the jump cache does not have, or whose exit (state.link_site) is not
   // linked: goes on there, or to the run loop.
   const u8* find = nullptr;
+  // Jump here with state.pc set when the context may have changed (ExecState::leave says why, or 0): goes on
+  // there in the context of now, or to the run loop.
+  const u8* go_on = nullptr;
   // Call with state.slow_* and state.pc set. Return with state.slow_value; do not return when the access
   // faulted.
   const u8* load[2] = {};  // [0]: no vector register is live; [1]: all are kept
@@ -44,8 +48,13 @@ class Thunks {
   const FpConstants* constants = nullptr;
 
  private:
+  const u8* go_on_thunk(CodeArena& arena);
   const u8* slow_path(CodeArena& arena, const void* function, bool keep_vectors);
   const u8* probe_thunk(CodeArena& arena, Access access, Gp address, const u8* copy);
 };
+
+// Jumps to the code of the guest address in RCX, if the jump cache of the current context has it, else to
+// `otherwise`.
+void emit_jump_cache_probe(x86::Assembler& a, const u8* otherwise);
 
 }  // namespace sluice::tcg::x86_64

@@ -16,9 +16,11 @@ class RunningPe {
   static constexpr u64 kVectors = kRamBase + (u64{1} << 20), kCode = kVectors + 0x10000;
 
   explicit RunningPe(ChainMachine& m, unsigned number = 0, bool icount = false)
+      : RunningPe(m, number, {.icount = icount}) {}
+  RunningPe(ChainMachine& m, unsigned number, tcg::Vcpu::Options options)
       : m_(m),
         pe_(std::make_unique<cpu::Pe>(wiring(m, number))),
-        vcpu_(*pe_, pe_->state(), {.icount = icount, .code_bytes = size_t{4} << 20}),
+        vcpu_(*pe_, pe_->state(), small(options)),
         tables_(*m.ram, kRamBase, u64{number} << 18) {
     pe_->attach_vcpu(&vcpu_);
     pe_->reset({.powered = true, .pc = kCode, .el = 1});
@@ -33,6 +35,8 @@ class RunningPe {
     stop();
     pe_->attach_vcpu(nullptr);
   }
+  void set(const char* name, u64 value) { cpu::sysreg::poke(*pe_, *cpu::sysreg::find(name), value); }
+  u64 get(const char* name) { return cpu::sysreg::peek(*pe_, *cpu::sysreg::find(name)); }
   u64& x(unsigned n) { return pe_->state().x[n]; }
   cpu::PeState& state() { return pe_->state(); }
   cpu::Pe& pe() { return *pe_; }
@@ -75,7 +79,10 @@ class RunningPe {
     w.clock = &still_clock(), w.hub = &m.hub, w.memory = &m.seen();
     return w;
   }
-  void set(const char* name, u64 value) { cpu::sysreg::poke(*pe_, *cpu::sysreg::find(name), value); }
+  static tcg::Vcpu::Options small(tcg::Vcpu::Options options) {
+    options.code_bytes = size_t{4} << 20;
+    return options;
+  }
   void run() {
     pe_->power = cpu::Pe::Power::On;
     Participant::Running running(pe_->participant());
