@@ -3,9 +3,9 @@
 // counts, leaving on request, and a code arena that is too small.
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <thread>
 
+#include "tests/support/eventually.h"
 #include "tests/support/user_world.h"
 
 namespace sluice::test {
@@ -246,13 +246,16 @@ TEST_P(TranslatedCode, AStoreThatLeavesMemoryHalfwayChangesNothing) {
 }
 
 TEST_P(TranslatedCode, AnEndlessLoopIsLeftOnRequest) {
+  std::atomic_ref<u64> turns(*reinterpret_cast<u64*>(world.host(kEnd - 8)));
+  x(2) = kEnd - 8;
   std::thread other([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_TRUE(test::eventually([&] { return turns > 10'000; }));  // a region by now
     world.stop();
   });
-  EXPECT_EQ(run({0x91000421, 0x17ffffff, 0xd503201f}), End::Stopped);  // add x1, x1, #1; b -4
+  // add x1, x1, #1; str x1, [x2]; b -8
+  EXPECT_EQ(run({0x91000421, 0xf9000041, 0x17fffffe, 0xd503201f}), End::Stopped);
   other.join();
-  EXPECT_GT(x(1), 0u);
+  EXPECT_GT(x(1), 10'000u);
 }
 
 TEST_P(TranslatedCode, AFullArenaStartsOver) {

@@ -2,6 +2,7 @@
 // other implementations' defects that they rule out, where there is one (docs/iommu-conformance.md).
 #include <thread>
 
+#include "tests/support/eventually.h"
 #include "tests/support/smmu_world.h"
 
 namespace sluice {
@@ -349,13 +350,14 @@ SPEC("D6: a mapped DMA pointer is gone when CMD_SYNC is consumed, and CMD_SYNC w
   DmaMapper::Mapped m = mapper.map(Mapped::kVa, 0x1000, Access::Write);
   ASSERT_TRUE(bool(m.mapping));
   std::atomic<int> stage{0};
+  SleepsForCompletion driver_waits(w.hub);
   std::thread device([&] {
     {
       DmaMapping::Pin pin = m.mapping.pin();
       ASSERT_TRUE(bool(pin));
       stage = 1;
-      while (!m.mapping.revoked()) std::this_thread::yield();
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      EXPECT_TRUE(eventually(driver_waits));
+      EXPECT_TRUE(m.mapping.revoked());
       EXPECT_EQ(w.smmu->counters().syncs, 0u);
       std::memset(pin.spans()[0].data(), 0x77, 8);  // a write in flight
     }

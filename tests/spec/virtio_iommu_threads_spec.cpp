@@ -5,12 +5,15 @@
 #include <thread>
 
 #include "memory/dma.h"
+#include "tests/support/eventually.h"
 #include "tests/support/memory_world.h"
 #include "tests/unit/virtio_iommu_rig.h"
 
 namespace sluice::virtio_test {
 namespace {
 
+using test::eventually;
+using test::SleepsForCompletion;
 using test::TestPe;
 constexpr u64 kTop = ~u64{0};
 const MemTxAttrs k8 = MemTxAttrs::device(1, 8);
@@ -44,8 +47,9 @@ SPEC("C2: a request is used only after a PE that has cached what it takes away h
     });
     while (!cached) std::this_thread::yield();
     u16 before = w.used_now();
+    SleepsForCompletion driver_waits(w.memory.hub());
     std::thread driver([&] { EXPECT_EQ(w.status_of(request), kOk); });
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_TRUE(eventually(driver_waits));
     EXPECT_EQ(w.used_now(), before);
     drain = true;
     pe_thread.join();
@@ -61,8 +65,9 @@ SPEC("D6: a request is used only after a device has let go of the pointer that i
   std::optional<DmaMapping::Pin> pin{kept.mapping.pin()};
   ASSERT_TRUE(*pin);
   u16 before = w.used_now();
+  SleepsForCompletion driver_waits(w.memory.hub());
   std::thread driver([&] { EXPECT_EQ(w.unmap(1, 0, 0xfff), kOk); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_TRUE(eventually(driver_waits));
   EXPECT_EQ(w.used_now(), before);
   pin.reset();
   driver.join();
@@ -82,11 +87,12 @@ SPEC("the bypass switch is through only after whoever used the bypass has draine
     pe.participant.drain();
   });
   while (!cached) std::this_thread::yield();
+  SleepsForCompletion driver_waits(w.memory.hub());
   std::thread driver([&] {
     w.write_bypass(0);
     through = true;
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_TRUE(eventually(driver_waits));
   drain = true;
   pe_thread.join();
   driver.join();

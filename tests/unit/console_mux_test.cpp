@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "tests/support/eventually.h"
+
 namespace sluice {
 namespace {
 
@@ -215,10 +217,11 @@ TEST(ConsoleMux, ATerminalThatTakesNothingBlocksNobodyWhoIsReleased) {
     for (; sent < 100; sent++) Rig::send(*r.serial, std::string(10'000, 'x'));
   });
   // Nobody reads the pipe. The I/O thread goes on; the writer stops somewhere before its million bytes.
-  for (int i = 0; i < 50; i++) {
+  EXPECT_TRUE(test::eventually([&] {
     r.mux->run();
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
+    return r.mux->has_output();
+  }));
+  for (int i = 0; i < 50; i++) r.mux->run();
   EXPECT_TRUE(r.mux->has_output());
   EXPECT_LT(sent, 100u);
   r.mux->release_writers(true);

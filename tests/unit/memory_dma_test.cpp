@@ -1,10 +1,10 @@
 // Mapped DMA: host pointers that can be taken back, and bounce buffers that keep their attributes.
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cstring>
 #include <thread>
 
+#include "tests/support/eventually.h"
 #include "tests/support/memory_world.h"
 
 namespace sluice {
@@ -91,6 +91,7 @@ TEST(Dma, AMapChangeRevokesAndThePointersStayGoodUntilThePinEnds) {
   std::thread changer;
   {
     auto pin = mapping.pin();
+    test::SleepsForCompletion changer_waits(hub);
     changer = std::thread([&] {
       Topology::Transaction tx(topology);
       tx.remove(*root, *region);
@@ -98,8 +99,8 @@ TEST(Dma, AMapChangeRevokesAndThePointersStayGoodUntilThePinEnds) {
       tx.commit();
       removed = true;
     });
-    while (!mapping.revoked()) std::this_thread::yield();
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_TRUE(test::eventually(changer_waits));
+    EXPECT_TRUE(mapping.revoked());
     EXPECT_FALSE(removed);
     std::memset(pin.spans()[0].data(), 1, 0x1000);
     EXPECT_FALSE(mapping.pin());

@@ -1,18 +1,19 @@
 // Mailboxes, tickets, quiescence and reclamation, with real threads. Runs under ThreadSanitizer.
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <thread>
 
+#include "tests/support/eventually.h"
 #include "tests/support/memory_world.h"
 
 namespace sluice {
 namespace {
 
-using namespace std::chrono_literals;
 using test::ChainWorld;
+using test::eventually;
 using test::kNs;
 using test::kPage;
+using test::SleepsForCompletion;
 using test::TestPe;
 
 using Kind = Participant::Kind;
@@ -288,6 +289,7 @@ TEST(Hub, ADeviceDefersItsWaitUntilItsLockIsFree) {
   };
   w.map(0, {0, 0xffff}, 0);
   std::atomic<int> stage{0};
+  SleepsForCompletion writer_waits(w.hub);
   std::thread other([&] {
     TestPe pe(w.top(), w.hub);
     EpochDomain::Thread epoch(w.hub.epochs());
@@ -297,8 +299,7 @@ TEST(Hub, ADeviceDefersItsWaitUntilItsLockIsFree) {
     u64 ignored;
     while (!pe.participant.has_mail()) std::this_thread::yield();
     (void)bus.load({0}, 4, ignored, kNs);  // needs the device's lock before it reaches its safe point
-    EXPECT_FALSE(completed);
-    std::this_thread::sleep_for(5ms);
+    EXPECT_TRUE(eventually(writer_waits));
     EXPECT_FALSE(completed);  // still running on the old translation: not complete
     pe.participant.drain();
     while (!completed) std::this_thread::yield();

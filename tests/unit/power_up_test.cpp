@@ -1,13 +1,11 @@
 // PSCI CPU_ON on the whole `virt` board: the parts of a PE that live outside it are reset with it.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <chrono>
 #include <cstring>
-#include <thread>
 
 #include "app/file_stream.h"
 #include "machines/virt.h"
+#include "tests/support/eventually.h"
 
 namespace sluice {
 namespace {
@@ -49,10 +47,8 @@ struct Board {
   u64 life_of_the_second() {
     code(kSeen, {0xdeadbeef, 0});
     EXPECT_EQ(board.pes().cpu_on(1, kSecond, kSeen), 0);
-    auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     constexpr i32 kOff = 1;
-    while (board.pes().affinity_info(1, 0) != kOff && std::chrono::steady_clock::now() < end)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_TRUE(test::eventually([&] { return board.pes().affinity_info(1, 0) == kOff; }));
     u64 seen = 0;
     EpochDomain::Guard guard{board.hub().epochs()};
     EXPECT_TRUE(

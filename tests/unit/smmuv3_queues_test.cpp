@@ -1,4 +1,5 @@
 // SMMUv3: command queue, event queue, global errors, interrupts: IHI 0070 3.5, 3.18, 4.7.3, 7.1 to 7.5.
+#include "tests/support/eventually.h"
 #include "tests/support/smmu_world.h"
 
 namespace sluice {
@@ -328,11 +329,11 @@ TEST(Smmuv3Sync, FromAStoreIsConsumedWhenTheStoreRetiresAndNotBefore) {
   w.put_ste(1, smmu_ste::make(smmu_ste::kBypass));
   EXPECT_TRUE(w.pa(0, w.master(1)));
   std::atomic<int> stage{0};
+  test::SleepsForCompletion driver_waits(w.hub);
   std::thread holder([&] {
     BusyHolder busy(w);
     stage = 1;
-    while (!busy.participant.has_mail()) std::this_thread::yield();
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_TRUE(test::eventually(driver_waits));
     EXPECT_EQ(w.smmu->counters().syncs, 0u);
     EXPECT_EQ(w.read32(reg::CMDQ_CONS), 1u);  // CFGI is consumed, CMD_SYNC is not
     // Disabling the queue is acknowledged when the command in progress has been consumed.
@@ -357,9 +358,9 @@ TEST(Smmuv3Sync, Cr0AckAndGbpaUpdateWaitForSubscribersToo) {
   std::thread holder([&] {
     BusyHolder busy(w);
     for (auto [before, after] : {std::pair{0xdu, 0xcu}, {0u, 0u}}) {
+      test::SleepsForCompletion driver_waits(w.hub);
       stage++;
-      while (!busy.participant.has_mail()) std::this_thread::yield();
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      EXPECT_TRUE(test::eventually(driver_waits));
       if (before) {
         EXPECT_EQ(w.read32(reg::CR0), after);
         EXPECT_EQ(w.read32(reg::CR0ACK), before);

@@ -18,6 +18,7 @@
 #include "memory/address_space.h"
 #include "memory/dma.h"
 #include "memory/region.h"
+#include "tests/support/eventually.h"
 
 namespace sluice::virtio_test {
 
@@ -223,14 +224,13 @@ class Driver {
   }
   // For devices that work on another thread.
   std::optional<Used> wait_used(u16 n) {
-    for (int i = 0; i < 5000; i++) {
-      {
-        std::lock_guard lock{slot_.lock()};
-        if (auto used = next_used(n)) return used;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return {};
+    std::optional<Used> used;
+    (void)test::eventually([&] {
+      std::lock_guard lock{slot_.lock()};
+      used = next_used(n);
+      return used.has_value();
+    });
+    return used;
   }
   bool needs_reset() { return read(0x70) & 64; }
 
