@@ -36,6 +36,7 @@ class DevicePlugger {
     // small guests look, and large ones find it as well.
     for (const std::string& id : options_.drive_order)
       if (options_.drives.at(id).attach) add_disk(KeyValues{"-drive", "drive=" + id}, Bus::Mmio);
+    for (const std::string& id : options_.flash_drives) used_drives_.insert(id);
     for (const auto& [id, drive] : options_.drives)
       if (!drive.attach && !used_drives_.contains(id))
         std::fprintf(stderr, "sluice: warning: -drive id=%s has if=none and no -device uses it\n",

@@ -60,6 +60,8 @@ void OptionParser::machine(const std::string& a) {
       options_.dump_device_tree = value;
     else if (key == "accel")
       accel(value);
+    else if (key == "pflash0" || key == "pflash1")
+      use_flash("-machine " + key, key.back() - '0', value);
     else if (key != "type")
       options_.machine_properties.emplace_back(key, value);
   }
@@ -266,12 +268,17 @@ void OptionParser::add_chardev(const std::string& id, ChardevOptions device) {
 
 void OptionParser::drive(const std::string& a) {
   KeyValues values{"-drive", a};
-  values.allow_only({"file", "if", "format", "readonly", "read-only", "snapshot", "id", "media"});
+  values.allow_only(
+      {"file", "if", "unit", "index", "format", "readonly", "read-only", "snapshot", "id", "media"});
   DriveOptions d;
   d.path = values.require("file");
   std::string bus = values.get_or("if", "virtio");
-  if (bus != "none" && bus != "virtio")
-    throw ConfigError::usage("-drive: if=" + bus + " is not available (none, virtio are)");
+  if (bus != "none" && bus != "virtio" && bus != "pflash")
+    throw ConfigError::usage("-drive: if=" + bus + " is not available (none, virtio, pflash are)");
+  std::optional<unsigned> unit;
+  for (const char* key : {"index", "unit"})
+    if (values.get(key)) unit = unsigned(values.get_number(key, 0, 0, 1));
+  if (unit && bus != "pflash") throw ConfigError::usage("-drive: unit= is for if=pflash");
   d.attach = bus == "virtio";
   std::string format = values.get_or("format", "raw");
   if (format != "raw") throw ConfigError::usage("-drive: format=" + format + " is not available (raw is)");
@@ -283,6 +290,24 @@ void OptionParser::drive(const std::string& a) {
   if (!options_.drives.emplace(d.id, d).second)
     throw ConfigError::usage("-drive: there are two with id '" + d.id + "'");
   options_.drive_order.push_back(d.id);
+  if (bus == "pflash") use_flash("-drive if=pflash", unit, d.id);
+}
+
+void OptionParser::pflash(const std::string& a) {
+  DriveOptions d{.id = "#drive" + std::to_string(options_.drives.size()), .path = a, .attach = false};
+  options_.drives.emplace(d.id, d);
+  use_flash("-pflash", {}, d.id);
+}
+
+// Without a number, the first bank that has nothing.
+void OptionParser::use_flash(const std::string& option, std::optional<unsigned> bank,
+                             const std::string& drive) {
+  auto& banks = options_.flash_drives;
+  if (!bank) bank = unsigned(std::find(banks.begin(), banks.end(), "") - banks.begin());
+  if (*bank >= banks.size()) throw ConfigError::usage(option + ": this machine has two flash banks");
+  if (!banks[*bank].empty())
+    throw ConfigError::usage(option + ": flash bank " + std::to_string(*bank) + " has an image already");
+  banks[*bank] = drive;
 }
 
 void OptionParser::netdev(const std::string& a) {
@@ -419,6 +444,11 @@ void OptionParser::finish() {
   if (snapshot_all_)
     for (auto& [id, drive] : options_.drives) drive.snapshot = true;
   check_chardev_users();
+  for (const std::string& id : options_.flash_drives)
+    if (!id.empty() && !options_.drives.contains(id))
+      throw ConfigError::usage("-machine: there is no -drive with id '" + id + "' for the flash");
+  if (!options_.bios.empty() && !options_.flash_drives[0].empty())
+    throw ConfigError::usage("-bios: flash bank 0 has an image already");
 }
 
 void OptionParser::check_chardev_users() {

@@ -33,6 +33,8 @@ class OptionParser {
   void initrd(const std::string& a) { options_.initrd = a; }
   void append(const std::string& a) { options_.append = a; }
   void dtb(const std::string& a) { options_.device_tree = a; }
+  void bios(const std::string& a) { options_.bios = a; }
+  void pflash(const std::string& a);
   void semihosting(const std::string&) { options_.semihosting.enabled = true; }
   void semihosting_config(const std::string& a);
   void nographic(const std::string&) {}
@@ -67,6 +69,7 @@ class OptionParser {
   void finish();
 
  private:
+  void use_flash(const std::string& option, std::optional<unsigned> bank, const std::string& drive);
   void trace_pattern(const std::string& option, const std::string& pattern);
   std::string stream(const std::string& option, const std::string& text);
   void add_chardev(const std::string& id, ChardevOptions device);

@@ -1,6 +1,7 @@
 // app/options.h: the command line. One table of options yields parsing, --help and suggestions for misspelt
 // ones. Spelling and meaning are QEMU's where it has the option; our own options are GNU-style long ones.
 #pragma once
+#include <array>
 #include <functional>
 #include <map>
 #include <optional>
@@ -24,7 +25,7 @@ struct ChardevOptions {
 
 struct DriveOptions {
   std::string id, path;
-  bool attach = true;  // if=virtio: a disk of its own; if=none: used by a -device
+  bool attach = true;  // if=virtio: a disk of its own; if=none: used by a -device or -machine pflash0=
   bool read_only = false, snapshot = false;
 };
 
@@ -66,6 +67,8 @@ struct Options {
   std::string name;
 
   std::string kernel, initrd, append, device_tree;
+  std::string bios;
+  std::array<std::string, 2> flash_drives;  // what is in the flash banks: ids of drives, "" = nothing
 
   // Every character device by its id, and who uses it. "" = nobody.
   std::map<std::string, ChardevOptions> chardevs;

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "app/device_setup.h"
+#include "app/flash_setup.h"
 #include "app/option_parser.h"
 #include "app/trace_setup.h"
 #include "base/log.h"
@@ -62,6 +63,7 @@ Session::Session(const Options& options)
   make_semihosting();
   make_board();
   plug_devices(*board_, options_, clock_, *consoles_);
+  set_up_flash(*board_, options_);
   board_->finish_wiring();
   load_software();
   if (!verdict_) make_monitor();
@@ -170,21 +172,30 @@ ChosenInfo Session::chosen() const {
 
 void Session::load_software() {
   loader_ = std::make_unique<Loader>(board_->record().ram, board_->record().secure_ram);
-  bool nothing = options_.kernel.empty() && options_.dump_device_tree.empty() && !options_.start_stopped;
-  if (nothing) throw ConfigError::usage("there is nothing to boot: give -kernel FILE");
-  if (!options_.kernel.empty()) loader_->load_kernel(options_.kernel);
-  if (!options_.initrd.empty()) loader_->load_initrd(options_.initrd);
-  board_->start_as_firmware(options_.kernel.empty() || loader_->format() == KernelFormat::Elf);
+  const bool firmware = board_->has_firmware();
+  bool nothing =
+      options_.kernel.empty() && !firmware && options_.dump_device_tree.empty() && !options_.start_stopped;
+  if (nothing) throw ConfigError::usage("there is nothing to boot: give -kernel FILE or -bios FILE");
+  if (firmware) {
+    board_->offer_kernel(options_.kernel, options_.initrd, options_.append);
+  } else {
+    if (!options_.kernel.empty()) loader_->load_kernel(options_.kernel);
+    if (!options_.initrd.empty()) loader_->load_initrd(options_.initrd);
+  }
+  board_->start_as_firmware(firmware || options_.kernel.empty() || loader_->format() == KernelFormat::Elf);
   std::vector<u8> tree = options_.device_tree.empty()
                              ? build_device_tree(board_->record(), chosen())
                              : patch_device_tree(options_.device_tree,
                                                  FileBytes::open(options_.device_tree, u64{16} << 20).view(),
                                                  board_->record(), chosen());
   if (!options_.dump_device_tree.empty()) return write_device_tree(tree);
-  if (!options_.kernel.empty()) loader_->place_device_tree(std::move(tree));
+  if (firmware)
+    loader_->place_device_tree_for_firmware(std::move(tree));
+  else if (!options_.kernel.empty())
+    loader_->place_device_tree(std::move(tree));
   board_->load(loader_->segments());
   BootInfo boot = loader_->boot();
-  if (options_.kernel.empty()) boot.entry = board_->record().ram.first;
+  if (options_.kernel.empty() && !firmware) boot.entry = board_->record().ram.first;
   board_->set_boot(boot);
   if (semihosting_) {
     PhysRange free = loader_->free_ram();

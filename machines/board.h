@@ -54,6 +54,12 @@ struct PlacedPcie {
   u32 first_intx_spi = 0;  // four in a row
 };
 
+// A bank of CFI flash, two 16-bit chips side by side.
+struct PlacedFlash {
+  PhysRange window;
+  bool secure_only = false;
+};
+
 // A translation or protection stage on a path to memory (machines/gates.h).
 enum class GateKind : u8 { Smmuv3, VirtioIommu, TzMpc };
 enum class GatePath : u8 { Ram, Pe, Dma };
@@ -83,6 +89,7 @@ struct BoardRecord {
   std::vector<PlacedPart> parts;  // by address
   std::optional<PlacedPcie> pcie;
   std::vector<PlacedGate> gates;
+  std::vector<PlacedFlash> flash;        // by address
   std::optional<u32> power_button_line;  // of the Pl061
 };
 

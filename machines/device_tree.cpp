@@ -98,6 +98,7 @@ class TreeBuilder {
     add_memory();
     for (const PlacedPart& part : board_.parts) add_part(part);
     add_secure_ram();
+    add_flash();
     add_pmu();
     for (const PlacedGate& gate : board_.gates) add_gate(gate);
     add_pcie();
@@ -194,6 +195,25 @@ class TreeBuilder {
     n.text("device_type", "memory");
     n.reg({*board_.secure_ram});
     hide(n);
+  }
+
+  // Linux binding mtd/mtd-physmap.yaml. Banks that everybody sees are one device.
+  void add_flash() {
+    std::vector<PhysRange> banks;
+    for (const PlacedFlash& f : board_.flash) {
+      if (f.secure_only)
+        hide(flash("secflash", {f.window}));
+      else
+        banks.push_back(f.window);
+    }
+    if (!banks.empty()) flash("flash", banks);
+  }
+  Node& flash(const char* name, const std::vector<PhysRange>& banks) {
+    Node& n = root_.child(at(name, banks[0].first.value));
+    n.text("compatible", "cfi-flash");
+    n.reg(banks);
+    n.cell("bank-width", 4);
+    return n;
   }
 
   void add_gpio(const PlacedPart& p) {

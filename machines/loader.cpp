@@ -264,6 +264,11 @@ void Loader::place_device_tree(std::vector<u8> blob) {
   if (wanted) boot_.x[0] = address->value;
 }
 
+void Loader::place_device_tree_for_firmware(std::vector<u8> blob) {
+  u64 size = blob.size();
+  add({"device tree", ram_.first, std::move(blob), size}, "device tree");
+}
+
 PhysRange Loader::free_ram() const {
   std::vector<PhysRange> taken;
   for (const LoadSegment& s : segments_) taken.push_back({s.address, s.size});

@@ -48,6 +48,9 @@ class Loader {
   // After kernel and initrd.
   void place_device_tree(std::vector<u8> blob);
 
+  // At the start of RAM, where firmware looks for it. When nothing else is loaded.
+  void place_device_tree_for_firmware(std::vector<u8> blob);
+
   // The largest piece of RAM that nothing was loaded into, page aligned.
   PhysRange free_ram() const;
 

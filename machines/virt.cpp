@@ -67,6 +67,7 @@ Virt::Virt(VirtConfig config, Clock& clock, ByteStream& serial)
   add_rtc();
   add_fw_cfg();
   add_gpio();
+  add_flash();
   add_virtio_slots();
   add_gates();
   add_ram();
@@ -277,6 +278,7 @@ void Virt::add_secure_parts() {
     auto root = std::make_shared<Container>(name, kWholeSpace);
     Topology::Transaction wiring{topology_};
     wiring.add(*root, 0, std::make_shared<AliasRegion>(name + "-others", everybody, 0, kWholeSpace), -1);
+    wiring.add(*root, record_.flash[0].window.first.value, flash_[0]->region());
     wiring.add(*root, kSecureRam.first.value,
                std::make_shared<RamRegion>("mach-virt.secure-ram", secure_ram_));
     wiring.add(*root, kSecureUart.value,
@@ -371,6 +373,10 @@ void Virt::reset_devices() {
   {
     std::lock_guard lock{fw_cfg_->lock()};
     fw_cfg_->reset();
+  }
+  for (auto& bank : flash_) {
+    std::lock_guard lock{bank->lock()};
+    bank->reset();
   }
   gates_->reset(firmware_);
   gpio_->reset();

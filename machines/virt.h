@@ -1,6 +1,8 @@
 // machines/virt.h: the `virt` board: memory map, interrupts and device tree as kernels and firmware for the
 // board of that name expect them. Wiring only: what the parts do is in devices/ and cpu/.
 //
+//   0x00000000 flash, 64 MiB; Secure with secure=on
+//   0x04000000 flash, 64 MiB
 //   0x08000000 GIC distributor            SPI  1  PL011   0x09000000
 //   0x08010000 GICv2 CPU interface        SPI  2  PL031   0x09010000
 //   0x08020000 GICv2m frame                       fw_cfg  0x09020000
@@ -28,6 +30,7 @@
 #include "cpu/models.h"
 #include "cpu/pe_group.h"
 #include "devices/char/pl011.h"
+#include "devices/flash/cfi_flash.h"
 #include "devices/fw_cfg.h"
 #include "devices/gic/gicv2.h"
 #include "devices/gic/gicv2m.h"
@@ -93,6 +96,7 @@ class Virt {
   static constexpr unsigned kVirtioSlots = 32;
   static constexpr unsigned kPowerButtonLine = 3;
   static constexpr unsigned kMaxPes = 16;
+  static constexpr unsigned kFlashBanks = 2;
 
   // `serial` outlives the board. Throws ConfigError when the host has no room for the RAM.
   Virt(VirtConfig config, Clock& clock, ByteStream& serial);
@@ -109,6 +113,16 @@ class Virt {
   void plug(std::unique_ptr<PciFunction> function) { pci_->add(std::move(function)); }
   // The virtio-iommu in front of PCI, as a function. Nothing when there is none. Before other functions.
   void plug_iommu(std::optional<u8> devfn = {});
+  // The file behind a flash bank; before the machine runs. Throws ConfigError.
+  void attach_flash(unsigned bank, std::unique_ptr<FlashStore> store);
+  // A firmware image of any size up to that of the bank, into bank 0, where it stays for this run. Throws
+  // ConfigError.
+  void load_firmware(const std::string& path);
+  // Bank 0 has contents: the PEs start there.
+  bool has_firmware() const { return has_firmware_; }
+  // What firmware finds in fw_cfg, each "" where there is none: paths of a kernel and a RAM disk, and the
+  // kernel's command line. Throws ConfigError.
+  void offer_kernel(const std::string& kernel, const std::string& initrd, const std::string& command_line);
   // The wiring is complete: what the record still lacks is added.
   void finish_wiring();
   // Copies what the loader collected into RAM; on a reset again, because the last run has changed it.
@@ -154,6 +168,7 @@ class Virt {
   void add_rtc();
   void add_fw_cfg();
   void add_gpio();
+  void add_flash();
   void add_virtio_slots();
   void add_v2m();
   void add_its();
@@ -188,6 +203,8 @@ class Virt {
   std::unique_ptr<Pl011> uart_, secure_uart_;
   std::unique_ptr<Pl031> rtc_;
   std::unique_ptr<FwCfg> fw_cfg_;
+  std::array<std::unique_ptr<CfiFlash>, kFlashBanks> flash_;
+  bool has_firmware_ = false;
   std::unique_ptr<Pl061> gpio_;
   std::unique_ptr<Clock::Timer> power_button_release_;
   std::array<std::unique_ptr<VirtioMmio>, kVirtioSlots> virtio_;

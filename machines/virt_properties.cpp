@@ -14,6 +14,8 @@ constexpr VirtProperty kProperties[] = {
     {"highmem", "on|off: PCIe configuration space and 64-bit memory above 4 GiB", nullptr},
     {"dtb-randomness", "on|off: seeds in the device tree; off makes it the same every time", nullptr},
     {"dtb-kaslr-seed", "the same, older spelling", nullptr},
+    {"pflash0", "id of the -drive if=none whose file is flash bank 0", nullptr},
+    {"pflash1", "the same for bank 1", nullptr},
     {"secure", "on|off: PEs with EL3, and memory and a UART for the Secure state", nullptr},
     {"virtualization", "off: no EL2 yet", "off"},
     {"iommu", "none|smmuv3|virtio: the gate in front of PCIe; short for chain=dma:...", nullptr},

@@ -184,6 +184,31 @@ class Machines(Case):
             self.assertGreater(len(runs[0].stdout), 8)
 
 
+class Firmware(Case):
+    """Programs that start at address 0, in flash."""
+
+    def test_a_program_runs_from_flash_on_one_pe(self):
+        image = self.file("bios.bin", bare_metal.Program().say("from flash").power_off().code())
+        for options in (["-smp", "4"], ["-accel", "interp"], ["-M", "virt,chain=pe:smmuv3"]):
+            done = self.expect(0, "-bios", image, *options)
+            self.assertEqual(done.stdout, b"from flash")
+
+    def test_an_erase_is_in_the_file_and_nothing_else(self):
+        p = bare_metal.Program().mov(1, 0x04040000)  # block 1 of bank 1
+        for command in (0x200020, 0xD000D0):
+            p.mov(2, command).str32(2, 1)
+        code = self.file("bios.bin", p.power_off().code())
+        path = self.file("vars.fd", b"")
+        os.truncate(path, 64 << 20)
+        for drive, erased in (("readonly=on", False), ("snapshot=on", False), ("readonly=off", True)):
+            self.expect(0, "-bios", code, "-drive", f"if=pflash,unit=1,file={path},{drive}")
+            with open(path, "rb") as f:
+                image = f.read()
+            block = b"\xff" if erased else b"\0"
+            self.assertTrue(image == bytes(256 << 10) + block * (256 << 10) + bytes((64 << 20) - (512 << 10)))
+            self.assertFalse(os.path.exists(path + ".journal"))
+
+
 class Disk(Case):
     """What a guest's write does to the image, and what the guest hears."""
 
@@ -285,6 +310,13 @@ class BadInput(Case):
                 (["-kernel", kernel, "-drive", "file=" + self.path("missing")], "No such file"),
                 (["-kernel", kernel, "-drive", "file=" + self.folder.name], "directory"),
                 (["-kernel", kernel, "-drive", "file=" + self.file("q", b"QFI\xfb" + bytes(600))], "qcow2"),
+                (["-bios", self.path("missing")], "No such file"),
+                (["-bios", self.file("empty.bin", b"")], "is empty"),
+                (["-bios", large], "64 MiB of flash"),
+                (["-pflash", large], "is 65 MiB, and the flash bank is 64 MiB: it does not fit"),
+                (["-kernel", kernel, "-drive", "if=pflash,unit=1,file=" + self.file("odd", b"x" * 1000)], "1000 bytes"),
+                (["-pflash", self.path("missing")], "No such file"),
+                (["-bios", kernel, "-kernel", self.path("missing")], "No such file"),
                 (["-kernel", kernel, "-serial", "file:" + self.path("no/such")], "No such file"),
                 (["-kernel", kernel, "-D", self.path("no/such"), "-d", "int"], "No such file"),
                 (["-kernel", kernel, "-trace", "events=" + self.path("missing")], "No such file"),

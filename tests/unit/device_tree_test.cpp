@@ -50,6 +50,7 @@ BoardRecord board(unsigned gic_version, unsigned pes) {
              {Part::Pl031, {{0x09010000}, 0x1000}, {kSpi, 2, kLevel}},
              {Part::FwCfg, {{0x09020000}, 0x18}, {}},
              {Part::Pl061, {{0x09030000}, 0x1000}, {kSpi, 7, kLevel}}};
+  b.flash = {{{{0}, 64u << 20}}, {{{0x04000000}, 64u << 20}}};
   for (unsigned n = 0; n < 32; n++)
     b.parts.push_back({Part::VirtioMmio,
                        {{0x0a000000 + n * 0x200}, 0x200},
@@ -193,6 +194,7 @@ TEST(DeviceTree, OnlyWhatTheBoardHasIsThere) {
   b.psci = cpu::PsciConduit::None;
   b.pcie.reset();
   b.parts.resize(1);
+  b.flash.clear();
   Bytes blob = build_device_tree(b, {});
   for (const char* absent :
        {"/pmu", "/psci", "/gpio-keys", "/flash@0", "/pcie@10000000", "/virtio_mmio@a000000"})
@@ -203,15 +205,18 @@ TEST(DeviceTree, OnlyWhatTheBoardHasIsThere) {
 TEST(DeviceTree, PartsOfTheSecureStateAreDisabledForOthers) {
   BoardRecord b = board(3, 1);
   b.secure_ram = PhysRange{{0x0e000000}, 0x01000000};
+  b.flash[0].secure_only = true;
   PlacedPart uart{Part::Pl011, {{0x09040000}, 0x1000}, {}};
   uart.secure_only = true;
   b.parts.push_back(uart);
   Bytes blob = build_device_tree(b, {});
   Reader tree{blob};
-  for (const char* node : {"/pl011@9040000", "/secram@e000000"}) {
+  for (const char* node : {"/pl011@9040000", "/secram@e000000", "/secflash@0"}) {
     EXPECT_EQ(tree.text(node, "status"), std::string("disabled", 9)) << node;
     EXPECT_EQ(tree.text(node, "secure-status"), std::string("okay", 5)) << node;
   }
+  EXPECT_EQ(tree.text("/flash@4000000", "reg").size(), 16u);
+  EXPECT_FALSE(tree.has("/flash@0"));
   EXPECT_EQ(tree.text("/secure-chosen", "stdout-path"), std::string("/pl011@9040000", 15));
   EXPECT_EQ(tree.text("/chosen", "stdout-path"), std::string("/pl011@9000000", 15));
 }
@@ -219,8 +224,8 @@ TEST(DeviceTree, PartsOfTheSecureStateAreDisabledForOthers) {
 // What QEMU has and Sluice does not model yet, or says differently on purpose. (QEMU names cpu@N in decimal,
 // against the Devicetree Specification, so the comparison has at most ten PEs.)
 bool known_difference(const std::string& path) {
-  for (const char* absent : {"/flash@", "/platform-bus@", "/pmu", "/chosen:rng-seed", "/chosen:kaslr-seed",
-                             "/psci:migrate", "/aliases"})
+  for (const char* absent :
+       {"/platform-bus@", "/pmu", "/chosen:rng-seed", "/chosen:kaslr-seed", "/psci:migrate", "/aliases"})
     if (path.starts_with(absent)) return true;
   return false;
 }

@@ -12,7 +12,8 @@ namespace {
 Catalogue catalogue() {
   Catalogue c;
   c.machines = {{"virt", "board"}};
-  c.machine_properties = {{"gic-version", "2, 3, max"}, {"dtb-randomness", "on|off"}};
+  c.machine_properties = {
+      {"gic-version", "2, 3, max"}, {"dtb-randomness", "on|off"}, {"pflash0", "id"}, {"pflash1", "id"}};
   c.cpu_help = "Available CPUs:\n  max\n";
   c.check_cpu = [](const std::string& a) {
     return a.starts_with("max") || a == "cortex-a72" ? "" : "unknown CPU model '" + a + "'";
@@ -34,6 +35,30 @@ std::string bad(std::vector<std::string> arguments) {
   return c.output;
 }
 bool has(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
+
+TEST(Options, FlashBanksAreGivenInThreeWays) {
+  Options o = good({"-pflash", "code.fd", "-drive", "if=pflash,file=vars.fd,format=raw,readonly=on"});
+  EXPECT_EQ(o.drives.at(o.flash_drives[0]).path, "code.fd");
+  EXPECT_EQ(o.drives.at(o.flash_drives[1]).path, "vars.fd");
+  EXPECT_TRUE(o.drives.at(o.flash_drives[1]).read_only);
+  EXPECT_FALSE(o.drives.at(o.flash_drives[1]).attach);
+  o = good({"-M", "virt,pflash1=v", "-bios", "u-boot.bin", "-drive", "if=none,id=v,file=env.img"});
+  EXPECT_EQ(o.flash_drives[0], "");
+  EXPECT_EQ(o.flash_drives[1], "v");
+  EXPECT_EQ(o.bios, "u-boot.bin");
+  o = good({"-drive", "if=pflash,unit=1,file=b", "-drive", "if=pflash,index=0,file=a"});
+  EXPECT_EQ(o.drives.at(o.flash_drives[0]).path, "a");
+  EXPECT_EQ(o.drives.at(o.flash_drives[1]).path, "b");
+}
+
+TEST(Options, ImpossibleFlashIsRefused) {
+  EXPECT_TRUE(has(bad({"-pflash", "a", "-pflash", "b", "-pflash", "c"}), "two flash banks"));
+  EXPECT_TRUE(has(bad({"-pflash", "a", "-drive", "if=pflash,unit=0,file=b"}), "bank 0 has an image"));
+  EXPECT_TRUE(has(bad({"-drive", "if=pflash,unit=2,file=b"}), "0 to 1"));
+  EXPECT_TRUE(has(bad({"-drive", "unit=1,file=b"}), "if=pflash"));
+  EXPECT_TRUE(has(bad({"-bios", "a", "-pflash", "b"}), "bank 0 has an image"));
+  EXPECT_TRUE(has(bad({"-M", "virt,pflash0=none"}), "no -drive with id 'none'"));
+}
 
 TEST(Options, Defaults) {
   Options o = good({"-kernel", "Image"});

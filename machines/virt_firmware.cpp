@@ -1,0 +1,66 @@
+// machines/virt_firmware.cpp: what firmware runs from and what it is told: the flash banks and fw_cfg of the
+// `virt` board.
+#include <algorithm>
+
+#include "machines/config_error.h"
+#include "machines/virt.h"
+
+namespace sluice {
+namespace {
+
+constexpr PhysRange kFlash[Virt::kFlashBanks] = {{{0x00000000}, CfiFlash::kSize},
+                                                 {{0x04000000}, CfiFlash::kSize}};
+
+std::vector<u8> to_vector(const FileBytes& bytes) {
+  std::vector<u8> all(bytes.size());
+  if (!bytes.copy_to(all.data())) throw std::runtime_error("a file that is being read has become shorter");
+  return all;
+}
+
+}  // namespace
+
+// Bank 0 is where the PEs start; with EL3 it is for Secure software alone.
+void Virt::add_flash() {
+  for (unsigned n = 0; n < kFlashBanks; n++) {
+    std::string name = "virt.flash" + std::to_string(n);
+    auto memory = GuestRam::create(name, CfiFlash::kSize);
+    if (!memory) throw ConfigError::usage("cannot have flash: " + memory.error());
+    flash_[n] = std::make_unique<CfiFlash>(name, topology_, *memory);
+    const bool secure_only = n == 0 && config_.secure;
+    if (!secure_only) place(kFlash[n].first, flash_[n]->region());
+    record_.flash.push_back({kFlash[n], secure_only});
+  }
+}
+
+void Virt::attach_flash(unsigned bank, std::unique_ptr<FlashStore> store) {
+  if (auto done = flash_[bank]->attach(std::move(store)); !done) throw ConfigError::image(done.error());
+  has_firmware_ |= bank == 0;
+}
+
+void Virt::load_firmware(const std::string& path) {
+  constexpr u64 kReadMost = u64{1} << 30;
+  FileBytes image = FileBytes::open(path, kReadMost);
+  if (image.empty()) throw ConfigError::file(path, "is empty");
+  if (image.size() > CfiFlash::kSize) throw ConfigError::file(path, "does not fit into 64 MiB of flash");
+  if (!image.copy_to(flash_[0]->memory().host())) throw ConfigError::file(path, "cannot be read");
+  has_firmware_ = true;
+}
+
+void Virt::offer_kernel(const std::string& kernel, const std::string& initrd,
+                        const std::string& command_line) {
+  auto offer = [&](u16 size_key, u16 data_key, std::vector<u8> bytes) {
+    fw_cfg_->add_item_u32(size_key, u32(bytes.size()));
+    fw_cfg_->add_item(data_key, std::move(bytes));
+  };
+  if (!kernel.empty())
+    offer(FwCfg::kKernelSize, FwCfg::kKernelData,
+          to_vector(decompress_kernel(kernel, FileBytes::open(kernel, config_.ram_size), config_.ram_size)));
+  if (!initrd.empty())
+    offer(FwCfg::kInitrdSize, FwCfg::kInitrdData, to_vector(FileBytes::open(initrd, config_.ram_size)));
+  if (command_line.empty()) return;
+  std::vector<u8> text{command_line.begin(), command_line.end()};
+  text.push_back(0);
+  offer(FwCfg::kCmdlineSize, FwCfg::kCmdlineData, std::move(text));
+}
+
+}  // namespace sluice
