@@ -3,7 +3,7 @@
 
 build_packages=(g++ cmake ninja-build pkg-config libasmjit-dev libcapstone-dev libfmt-dev libzstd-dev zlib1g-dev
                 nlohmann-json3-dev libfdt-dev gcc-aarch64-linux-gnu)
-test_packages=(libgtest-dev libbenchmark-dev python3 clang-format-14 llvm-14 qemu-user qemu-system-arm libc6-dev-arm64-cross)
+test_packages=(libgtest-dev libbenchmark-dev python3 clang-format-14 llvm-14 qemu-user qemu-system-arm libc6-dev-arm64-cross mtools)
 debian_package=debian-installer-12-netboot-arm64
 
 say() { printf '%s\n' "$*" >&2; }
