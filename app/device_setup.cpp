@@ -31,7 +31,10 @@ class DevicePlugger {
 
   void run() {
     plug_iommu();
+    add_containers();
     for (const DeviceOptions& d : options_.devices) plug(d);
+    for (const std::string& id : board_.containers().unused())
+      std::fprintf(stderr, "sluice: warning: -object id=%s: no -device uses it\n", id.c_str());
     // Drives with an interface of their own come behind all explicit devices, on virtio-mmio: that is where
     // small guests look, and large ones find it as well.
     for (const std::string& id : options_.drive_order)
@@ -55,6 +58,22 @@ class DevicePlugger {
       asked = &d;
     }
     board_.plug_iommu(asked ? devfn(asked->properties) : std::nullopt);
+  }
+
+  void add_containers() {
+    for (const HostContainerOptions& o : options_.containers) {
+      SoftHostIommu::Config config{.name = o.id, .page_size_mask = o.page_sizes};
+      for (auto [first, last] : o.reserved) config.reserved.push_back({first, last});
+      board_.containers().add(std::move(config));
+    }
+  }
+
+  PciWiring wiring(const KeyValues& p, PciDma dma) {
+    auto container = p.get("container");
+    if (!container) return board_.pci_wiring(dma, devfn(p));
+    if (dma != PciDma::Translated)
+      throw ConfigError::usage(p.option() + ": container= needs iommu_platform=on: its DMA bypasses IOMMUs");
+    return board_.pci_wiring_behind(*container, devfn(p));
   }
 
   void plug(const DeviceOptions& d) {
@@ -89,9 +108,8 @@ class DevicePlugger {
     bool modern = p.get_or("disable-legacy", "on") == "auto" || p.get_bool("disable-legacy", true);
     if (!modern || p.get_bool("disable-modern", false))
       throw ConfigError::usage(p.option() + ": there is no legacy interface");
-    PciWiring wiring =
-        board_.pci_wiring(o.access_platform ? PciDma::Translated : PciDma::DataBypasses, devfn(p));
-    board_.plug(std::make_unique<VirtioPci>(std::move(wiring), clock_, std::move(device), o));
+    PciDma dma = o.access_platform ? PciDma::Translated : PciDma::DataBypasses;
+    board_.plug(std::make_unique<VirtioPci>(wiring(p, dma), clock_, std::move(device), o));
   }
 
   // addr=4, addr=0x4, addr=04.1: hexadecimal, as PCI addresses are written.
@@ -122,12 +140,11 @@ class DevicePlugger {
 
   void add_edu(const KeyValues& p) {
     u64 mask = p.get_number("dma_mask", Edu::kDefaultDmaMask, 0, ~u64{0});
-    board_.plug(std::make_unique<Edu>(board_.pci_wiring(PciDma::Translated, devfn(p)), clock_, mask));
+    board_.plug(std::make_unique<Edu>(wiring(p, PciDma::Translated), clock_, mask));
   }
 
   void add_iommu_testdev(const KeyValues& p) {
-    board_.plug(
-        std::make_unique<IommuTestdev>(board_.pci_wiring(PciDma::Translated, devfn(p)), board_.system()));
+    board_.plug(std::make_unique<IommuTestdev>(wiring(p, PciDma::Translated), board_.system()));
   }
 
   static std::optional<unsigned> slot(const KeyValues& p) {

@@ -21,13 +21,19 @@ std::vector<NameAndHelp> with_place(std::vector<NameAndHelp> properties) {
   return with_common(std::move(properties));
 }
 
+// Of those whose data passes the IOMMU.
+std::vector<NameAndHelp> with_dma(std::vector<NameAndHelp> properties) {
+  properties.push_back({"container", "id of the -object that data goes through, in place of the IOMMU"});
+  return with_place(std::move(properties));
+}
+
 // virtio-pci.
 std::vector<NameAndHelp> with_virtio_pci(std::vector<NameAndHelp> properties) {
   properties.push_back({"iommu_platform", "on|off: DMA goes through the IOMMU in front of PCIe"});
   properties.push_back({"vectors", "MSI-X vectors, 0..2048; 0 = INTx only"});
   properties.push_back({"disable-legacy", "on|auto: there is only the modern interface"});
   properties.push_back({"disable-modern", "off: there is only the modern interface"});
-  return with_place(std::move(properties));
+  return with_dma(std::move(properties));
 }
 
 std::vector<DeviceInfo> make_table() {
@@ -66,8 +72,8 @@ std::vector<DeviceInfo> make_table() {
       {"virtio-iommu-pci", "virtio-iommu", "IOMMU in front of PCIe: the same as -machine iommu=virtio",
        with_place({})},
       {"edu", "", "educational device: factorials, interrupts, DMA",
-       with_place({{"dma_mask", "bits of DMA addresses that it can drive; 0x0fffffff by default"}})},
-      {"iommu-testdev", "", "DMA master for tests of IOMMUs", with_place({})},
+       with_dma({{"dma_mask", "bits of DMA addresses that it can drive; 0x0fffffff by default"}})},
+      {"iommu-testdev", "", "DMA master for tests of IOMMUs", with_dma({})},
   };
 }
 

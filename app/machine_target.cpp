@@ -63,7 +63,7 @@ std::string MachineTarget::memory_map(unsigned pe) {
   return text;
 }
 
-std::string MachineTarget::gates() { return describe_gates(board_.gates()); }
+std::string MachineTarget::gates() { return describe_gates(board_.gates()) + board_.containers().describe(); }
 std::string MachineTarget::iotlbs() { return describe_iotlbs(board_.gates(), kTlbLines); }
 
 std::optional<std::string> MachineTarget::path(const std::string& initiator, u64 address, char letter) {

@@ -347,6 +347,27 @@ void OptionParser::device(const std::string& a) {
   options_.devices.push_back({info->name, std::move(properties)});
 }
 
+void OptionParser::object(const std::string& a) {
+  if (wants_help(a)) throw Text{"Objects:\n  soft-host-iommu\n"};
+  KeyValues values{"-object", a, "type"};
+  std::string type = values.require("type");
+  if (type != "soft-host-iommu")
+    throw ConfigError::usage("-object: '" + type + "' is not available (soft-host-iommu is)");
+  values.allow_only({"type", "id", "page-sizes", "reserved"});
+  HostContainerOptions o{.id = values.require("id")};
+  o.page_sizes = values.get_number("page-sizes", o.page_sizes, 1, ~u64{0});
+  for (const auto& [key, value] : values.all()) {
+    if (key != "reserved") continue;
+    size_t colon = value.find(':');
+    auto first = parse_number(std::string_view{value}.substr(0, colon));
+    auto last = colon == value.npos ? std::nullopt : parse_number(std::string_view{value}.substr(colon + 1));
+    if (!first || !last || *first > *last)
+      throw ConfigError::usage("-object: reserved=" + value + " is not FIRST:LAST");
+    o.reserved.emplace_back(*first, *last);
+  }
+  options_.containers.push_back(std::move(o));
+}
+
 void OptionParser::log_topics(const std::string& a) {
   constexpr std::string_view kTrace = "trace:";
   if (wants_help(a))

@@ -48,6 +48,7 @@ class OptionParser {
   void snapshot(const std::string&) { snapshot_all_ = true; }
   void netdev(const std::string& a);
   void device(const std::string& a);
+  void object(const std::string& a);
   void start_stopped(const std::string&) { options_.start_stopped = true; }
   void no_reboot(const std::string&) { options_.no_reboot = true; }
   void no_shutdown(const std::string&) { options_.no_shutdown = true; }

@@ -73,6 +73,8 @@ constexpr OptionRow kOptions[] = {
     {"netdev", "null,id=ID", &OptionParser::netdev, "network backend"},
     {"device", "DRIVER[,PROP=VALUE...]", &OptionParser::device,
      "add a device; -device help and -device DRIVER,help list them"},
+    {"object", "soft-host-iommu,id=ID[,page-sizes=MASK][,reserved=FIRST:LAST]", &OptionParser::object,
+     "a container that mirrors the IOMMU in front of PCIe, for -device ...,container=ID"},
 
     {nullptr, nullptr, nullptr, "Running"},
     {"S", nullptr, &OptionParser::start_stopped, "do not start; type 'cont' in the monitor"},

@@ -29,6 +29,13 @@ struct DriveOptions {
   bool read_only = false, snapshot = false;
 };
 
+// -object soft-host-iommu.
+struct HostContainerOptions {
+  std::string id;
+  u64 page_sizes = ~u64{0xfff};
+  std::vector<std::pair<u64, u64>> reserved{};  // first and last byte
+};
+
 struct NetdevOptions {
   std::string id;
 };
@@ -79,6 +86,7 @@ struct Options {
   std::vector<std::string> drive_order;
   std::map<std::string, NetdevOptions> netdevs;
   std::vector<DeviceOptions> devices;
+  std::vector<HostContainerOptions> containers;
   bool virtio_mmio_legacy = true;                                    // -global virtio-mmio.force-legacy
   std::vector<std::pair<std::string, std::string>> smmu_properties;  // -global arm-smmuv3.NAME=VALUE
 

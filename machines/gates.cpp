@@ -217,16 +217,41 @@ std::unique_ptr<VirtioIommu> Gates::take_pci_iommu(u8 devfn) {
   return std::move(pci_iommu_);
 }
 
+// Interrupts are messages to the frame: they pass, so that drivers need not map it.
+std::vector<VirtioIommuRegion::Reserved> Gates::reserved_for(GatePath path) const {
+  const PhysRange msi = board_.msi_frame;
+  if (!msi.size || path != GatePath::Dma) return {};
+  return {{{msi.first.value, msi.first.value + msi.size - 1}, VirtioIommuRegion::Reserved::Subtype::Msi}};
+}
+
 void Gates::add_master(GatePath path, u32 requester) {
-  // Interrupts are messages to the frame: they pass, so that drivers need not map it.
-  std::vector<VirtioIommuRegion::Reserved> reserved;
-  if (const PhysRange msi = board_.msi_frame; msi.size && path == GatePath::Dma)
-    reserved.push_back(
-        {{msi.first.value, msi.first.value + msi.size - 1}, VirtioIommuRegion::Reserved::Subtype::Msi});
   for (Gate& gate : gates_)
     if (gate.viommu && gate.placed.path == path)
-      if (std::string why = gate.viommu->add_endpoint(requester, reserved); !why.empty())
+      if (std::string why = gate.viommu->add_endpoint(requester, reserved_for(path)); !why.empty())
         throw ConfigError::usage(gate.placed.name + ": " + why);
+}
+
+const Gates::Gate* Gates::outermost(GatePath path) const {
+  for (const Gate& gate : gates_)
+    if (gate.placed.path == path && gate.placed.outermost) return &gate;
+  return nullptr;
+}
+
+void Gates::add_mirrored_master(u32 requester, const std::shared_ptr<SoftHostIommu>& container) {
+  const Gate* mirrored = outermost(GatePath::Dma);
+  if (!mirrored)
+    throw ConfigError::usage("-object " + container->name() +
+                             ": there is no IOMMU in front of PCIe to mirror (-machine iommu=virtio)");
+  for (Gate& gate : gates_)
+    if (gate.viommu && gate.placed.path == GatePath::Dma && &gate != mirrored)
+      if (std::string why = gate.viommu->add_endpoint(requester, reserved_for(GatePath::Dma)); !why.empty())
+        throw ConfigError::usage(gate.placed.name + ": " + why);
+  // Others than a virtio-iommu say why they cannot be mirrored.
+  std::string why = mirrored->viommu ? mirrored->viommu->add_mirrored_endpoint(requester, *container,
+                                                                               reserved_for(GatePath::Dma))
+                                     : container->mirror(*mirrored->region, MemTxAttrs::device(0, requester));
+  if (!why.empty()) throw ConfigError::usage("-object " + container->name() + ": " + why);
+  if (mirrored->viommu) container->report_faults_to(mirrored->viommu->region());
 }
 
 void Gates::freeze() {

@@ -84,6 +84,10 @@ class Gates {
 
   // The master exists: a virtio-iommu on its path knows the endpoint.
   void add_master(GatePath path, u32 requester);
+  // The same for a PCI function whose data goes through `container`, which mirrors the outermost gate.
+  void add_mirrored_master(u32 requester, const std::shared_ptr<SoftHostIommu>& container);
+  // The gate that a container of a PCI function would mirror; nullptr: there is none.
+  const Gate* outermost(GatePath path) const;
 
   // The wiring is complete: granules are settled.
   void freeze();
@@ -105,6 +109,7 @@ class Gates {
   std::shared_ptr<Region> add_virtio(std::shared_ptr<Region> behind, GatePath path);
   std::shared_ptr<TzMpc> make_mpc(const AddressSpace& behind, GatePath path, const Slot& slot);
   DmaPort port() const;
+  std::vector<VirtioIommuRegion::Reserved> reserved_for(GatePath path) const;
 
   const Board board_;
   const GateChoices choices_;

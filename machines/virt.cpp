@@ -224,6 +224,7 @@ void Virt::add_gates() {
     return std::make_unique<AddressSpace>(topology_, name, gates_->in_front_of(std::move(memory), path));
   };
   dma_space_ = path_to_memory("pci-dma", GatePath::Dma);
+  containers_ = std::make_unique<HostContainers>(topology_, *gates_);
   if (config_.gates.pe.empty()) return;
   pe_space_ = path_to_memory("pe", GatePath::Pe);
   for (unsigned pe = 0; pe < config_.pes; pe++) gates_->add_master(GatePath::Pe, pe);
@@ -242,7 +243,7 @@ void Virt::plug_iommu(std::optional<u8> devfn) {
                                    VirtioPciOptions{.vectors = 3}));
 }
 
-PciWiring Virt::pci_wiring(PciDma dma, std::optional<u8> devfn) {
+u8 Virt::free_devfn(std::optional<u8> devfn) const {
   if (devfn && !pci_->is_free(*devfn)) {
     char place[8];
     std::snprintf(place, sizeof place, "%02x.%x", pci::device_of(*devfn), pci::function_of(*devfn));
@@ -251,9 +252,20 @@ PciWiring Virt::pci_wiring(PciDma dma, std::optional<u8> devfn) {
   for (unsigned device = 1; device < 32 && !devfn; device++)
     if (u8 first = pci::make_devfn(device, 0); pci_->is_free(first)) devfn = first;
   if (!devfn) throw ConfigError::usage("pcie.0: all devices of bus 0 are taken");
-  if (dma != PciDma::Bypasses) gates_->add_master(GatePath::Dma, *devfn);
-  return pci_->wiring(*devfn, dma == PciDma::Translated ? dma_space_.get() : system_.get(),
+  return *devfn;
+}
+
+PciWiring Virt::pci_wiring(PciDma dma, std::optional<u8> asked) {
+  const u8 devfn = free_devfn(asked);
+  if (dma != PciDma::Bypasses) gates_->add_master(GatePath::Dma, devfn);
+  return pci_->wiring(devfn, dma == PciDma::Translated ? dma_space_.get() : system_.get(),
                       dma == PciDma::Bypasses ? system_.get() : dma_space_.get());
+}
+
+// Its messages are the guest's: the host's IOMMU has no part in them.
+PciWiring Virt::pci_wiring_behind(const std::string& container, std::optional<u8> asked) {
+  const u8 devfn = free_devfn(asked);
+  return pci_->wiring(devfn, &containers_->attach(container, devfn), dma_space_.get());
 }
 
 void Virt::add_ram() {

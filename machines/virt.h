@@ -42,6 +42,7 @@
 #include "devices/virtio/virtio_mmio.h"
 #include "machines/board.h"
 #include "machines/gates.h"
+#include "machines/host_containers.h"
 #include "machines/loader.h"
 #include "memory/address_space.h"
 
@@ -110,6 +111,9 @@ class Virt {
   // PCI functions, before the machine runs: what to make one with, at this device and function number or in
   // the lowest free device; then the function itself. Throws ConfigError.
   PciWiring pci_wiring(PciDma dma, std::optional<u8> devfn = {});
+  // The same for a function whose data goes through a container, which stands in for the gate that it
+  // mirrors.
+  PciWiring pci_wiring_behind(const std::string& container, std::optional<u8> devfn = {});
   void plug(std::unique_ptr<PciFunction> function) { pci_->add(std::move(function)); }
   // The virtio-iommu in front of PCI, as a function. Nothing when there is none. Before other functions.
   void plug_iommu(std::optional<u8> devfn = {});
@@ -153,6 +157,7 @@ class Virt {
   AddressSpace& dma_space() { return *dma_space_; }
   PciHost& pci() { return *pci_; }
   const Gates& gates() const { return *gates_; }
+  HostContainers& containers() { return *containers_; }
   cpu::PeGroup& pes() { return *pes_; }
   InterruptController& gic() { return *gic_; }
   std::string describe_interrupts() { return gic_->describe() + (its_ ? its_->describe() : std::string{}); }
@@ -176,6 +181,7 @@ class Virt {
   void add_gates();
   void add_secure_parts();
   void add_pes();
+  u8 free_devfn(std::optional<u8> devfn) const;
   void place(GuestPhysAddr address, std::shared_ptr<Region> region);
   void record(Part part, PhysRange window, u32 spi, InterruptInput::Trigger trigger);
 
@@ -210,6 +216,7 @@ class Virt {
   std::array<std::unique_ptr<VirtioMmio>, kVirtioSlots> virtio_;
   std::unique_ptr<Gates> gates_;  // after what they stand in front of, before those who pass them
   std::unique_ptr<AddressSpace> pe_space_, dma_space_;
+  std::unique_ptr<HostContainers> containers_;
   std::unique_ptr<PciHost> pci_;
 };
 

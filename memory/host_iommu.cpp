@@ -131,10 +131,20 @@ IommuEntry SoftHostIommu::translate(Iova input, Access, IommuIndex, MemTxAttrs, 
           .target = mapping->target};
 }
 
-MemTxResult SoftHostIommu::refuse(Iova, Access, MemTxAttrs, const IommuEntry&) {
-  std::lock_guard lock{mutex_};
-  counters_.refused_accesses++;
-  return MemTxResult::access_error();
+// A host's IOMMU reports a fault to the host, and the guest sees none: here it goes on to the guest's IOMMU,
+// whose driver would otherwise look for a fault that nobody recorded. What only the container refuses (the
+// host's ranges, what does not fit its granule) the guest's IOMMU knows nothing of: the device has an error,
+// and the counter tells.
+MemTxResult SoftHostIommu::refuse(Iova input, Access access, MemTxAttrs attrs, const IommuEntry&) {
+  {
+    std::lock_guard lock{mutex_};
+    counters_.refused_accesses++;
+  }
+  if (!reports_to_) return MemTxResult::access_error();
+  const IommuEntry own =
+      reports_to_->translate(input, access, reports_to_->index_for(attrs), attrs, Intent::Access);
+  if (allows(own.rights, access) && own.target) return MemTxResult::access_error();
+  return reports_to_->refuse(input, access, attrs, own);
 }
 
 }  // namespace sluice

@@ -63,6 +63,9 @@ class SoftHostIommu final : public IommuRegion {
   // already. One at a time. "" or the reason why not: nothing is mirrored then.
   [[nodiscard]] std::string mirror(IommuRegion& source, MemTxAttrs attrs, InclusiveRange window = {});
   void stop_mirroring();  // and forgets everything
+  // Accesses that are refused here because the IOMMU refuses them are recorded there, as if it had met them
+  // itself. Before the container is used.
+  void report_faults_to(std::shared_ptr<IommuRegion> source) { reports_to_ = std::move(source); }
   bool is_mirroring() const { return listener_ != nullptr; }
 
   // What the listener calls. "" or why the container cannot hold this: unaligned to its granule, reserved, or
@@ -99,6 +102,7 @@ class SoftHostIommu final : public IommuRegion {
   MappingTable table_;
   Counters counters_;
   std::unique_ptr<IommuListener> listener_;
+  std::shared_ptr<IommuRegion> reports_to_;
 };
 
 }  // namespace sluice

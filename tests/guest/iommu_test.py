@@ -41,7 +41,7 @@ class Gates(unittest.TestCase):
     def tearDownClass(cls):
         cls.folder.cleanup()
 
-    def guest(self, fetch, machine, append="", terminal=False, options=()):
+    def guest(self, fetch, machine, append="", terminal=False, options=(), data=""):
         try:
             kernel, initrd = fetch(BUILD, os.path.join(self.folder.name, fetch.__name__))
         except debian.Missing as e:
@@ -49,7 +49,7 @@ class Gates(unittest.TestCase):
         return Machine(SLUICE, "-M", machine, "-cpu", "max", "-smp", "2", "-m", "1G", "-kernel", kernel,
                        "-initrd", initrd, "-append", f"{COMMAND_LINE} {append}", "-nographic", "-no-reboot",
                        "-drive", f"file={self.disk},format=raw,if=none,id=d,readonly=on",
-                       "-device", "virtio-blk-pci,drive=d,addr=3,iommu_platform=on", *options,
+                       "-device", "virtio-blk-pci,drive=d,addr=3,iommu_platform=on" + data, *options,
                        terminal=terminal)
 
     def start(self, m):
@@ -128,6 +128,23 @@ class Gates(unittest.TestCase):
                     self.assertIn("msi", shell.output("cat /sys/kernel/iommu_groups/*/reserved_regions"))
                     self.read_disk(shell)
                     self.finish(m, shell)
+
+    # The disk's data goes through a container that knows only what the virtio-iommu has told it.
+    def test_disk_behind_a_container_that_mirrors_a_virtio_iommu(self):
+        with self.guest(debian.debian13, "virt,gic-version=3,iommu=virtio", terminal=True, data=",container=h0",
+                        options=("-object", "soft-host-iommu,id=h0")) as m:
+            shell = self.start(m)
+            self.read_disk(shell)
+            row = r"h0: container, mirrors virtio-dma for 00:03\.0\s+page sizes 0xfffffffffffff000; (\d+) blocks; " \
+                  r"(\d+) maps, 0 refused; (\d+) unmaps; 0 accesses refused"
+            found = re.search(row, self.monitor(m, "info iommu"))
+            self.assertTrue(found)
+            blocks, maps, unmaps = map(int, found.groups())
+            self.assertGreater(blocks, 0)
+            self.assertGreater(maps, DISK_BYTES >> 20)
+            self.assertGreater(unmaps, DISK_BYTES >> 20)
+            self.assertIn("1. h0 0x", self.monitor(m, "xlate 00:03.0 0xfffff000 r"))
+            self.finish(m, shell)
 
     def test_debian_13_behind_an_smmu(self):
         with self.guest(debian.debian13, "virt,gic-version=3,iommu=smmuv3") as m:

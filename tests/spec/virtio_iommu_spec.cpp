@@ -163,6 +163,47 @@ SPEC("V8: an MMIO mapping reaches the host container, marked, and a device behin
   EXPECT_EQ(peer.last.value, 0xcafeu);
 }
 
+// D4: whose fault it is.
+SPEC("D4: what a device is refused behind a mirror is recorded by the IOMMU as if it were behind that") {
+  IommuDriver w;
+  auto host = std::make_shared<SoftHostIommu>(w.memory.hub(),
+                                              SoftHostIommu::Config{"host", ~u64{0xfff}, {{0x8000, 0x8fff}}});
+  EXPECT_EQ(w.iommu.add_mirrored_endpoint(20, *host), "");
+  host->report_faults_to(w.iommu.region());
+  AddressSpace behind(w.memory.topology(), "behind the host", host);
+  DmaPort device(behind, MemTxAttrs::device(2, 20));
+  EXPECT_EQ(w.attach(1, 20), kOk);
+  EXPECT_EQ(w.map(1, 0, 0xfff, kWindow, kReadFlag), kOk);
+  w.give_event_buffers(4);
+  u64 value;
+  EXPECT_TRUE(device.load(0, 8, value).is_ok());
+  EXPECT_FALSE(w.next_fault());
+  EXPECT_FALSE(device.store(8, 8, 1).is_ok());
+  auto fault = w.next_fault();
+  ASSERT_TRUE(fault);
+  EXPECT_EQ(std::tuple(fault->reason, fault->flags, fault->endpoint, fault->address),
+            std::tuple(u8{2}, 0x102u, 20u, u64{8}));  // MAPPING; WRITE, ADDRESS
+  EXPECT_FALSE(device.load(0x5000, 8, value).is_ok());
+  EXPECT_EQ(w.next_fault()->address, 0x5000u);
+  EXPECT_EQ(host->counters().refused_accesses, 2u);
+}
+// What only the host refuses, the guest's IOMMU has no word for.
+SPEC("D4: an access that only the container refuses is an error for the device and no fault of the IOMMU") {
+  IommuDriver w;
+  SoftHostIommu host(w.memory.hub(), {"host", ~u64{0x1fff}, {}});  // its granule is 8 KiB, the guest's 4
+  EXPECT_EQ(w.iommu.add_endpoint(20), "");
+  EXPECT_EQ(host.mirror(*w.iommu.region(), MemTxAttrs::device(0, 20)), "");
+  host.report_faults_to(w.iommu.region());
+  AddressSpace behind(w.memory.topology(), "behind the host", unowned(host));
+  EXPECT_EQ(w.attach(1, 20), kOk);
+  EXPECT_EQ(w.map(1, 0, 0xfff, kWindow), kOk);
+  EXPECT_EQ(host.counters().refused_maps, 1u);
+  w.give_event_buffers(1);
+  EXPECT_FALSE(DmaPort(behind, MemTxAttrs::device(2, 20)).store(8, 8, 1).is_ok());
+  EXPECT_FALSE(w.next_fault());
+  EXPECT_EQ(w.iommu.counters().faults_lost, 0u);
+}
+
 // V9
 SPEC("V9: host page sizes are combined whatever the order, and it is an error when none is left") {
   const u64 k4K = 0x1000, k64K = 0x10000, k2M = 0x200000;
