@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Debian's UEFI firmware (EDK2) for the `virt` board, from flash: its shell, variables that stay, GRUB, and kernels.
+
+  edk2_test.py SLUICE BUILD
+SLUICE_LONG=1 adds more machines.
+"""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import debian  # noqa: E402
+import packages  # noqa: E402
+from machine import LONG, Machine, Shell  # noqa: E402
+
+SLUICE, BUILD = None, None
+FAT_MIB = 128
+KERNEL_ARGUMENTS = "console=ttyAMA0 rdinit=/bin/sh"
+GRUB_MENU = f"""set timeout=0
+menuentry "Debian" {{
+  search --no-floppy --file /linux --set=root
+  linux /linux {KERNEL_ARGUMENTS}
+  initrd /initrd.gz
+}}
+"""
+VARIABLE = "SluiceTest -guid 12345678-1234-1234-1234-123456789abc"
+PROBLEMS = "dmesg | grep -E 'WARNING|BUG:|Oops|rcu.*stall|Call trace|Internal error|ACPI.*Error|ACPI BIOS'"
+
+
+def plain(text):
+    return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
+
+
+class Edk2(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        try:
+            cls.code, cls.variables = (packages.file(BUILD, "qemu-efi-aarch64", f"usr/share/AAVMF/AAVMF_{name}.fd")
+                                       for name in ("CODE", "VARS"))
+            cls.kernel, cls.initrd = debian.installer(BUILD)
+        except (packages.Missing, debian.Missing) as e:
+            raise unittest.SkipTest(str(e))
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.disk = None
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def fresh_variables(self, name):
+        shutil.copy(self.variables, self.path(name))
+        return self.path(name)
+
+    def options(self, variables, *more, machine="virt", cpu="cortex-a57", pes=1):
+        return ("-M", machine, "-cpu", cpu, "-smp", str(pes), "-m", "1G", "-nographic",
+                "-drive", f"if=pflash,format=raw,readonly=on,file={self.code}",
+                "-drive", f"if=pflash,format=raw,file={variables}", *more)
+
+    def shell(self, m):
+        m.expect(r"UEFI Interactive Shell")
+        m.expect(r"in \d seconds to skip")
+        m.type("\x1b")
+        m.expect(r"Shell> ")
+
+    def run_command(self, m, text):
+        start = m.at
+        m.type(text + "\r")
+        m.expect(r"\n(\x1b\[[0-9;]*[A-Za-z])*Shell> ")
+        return plain(m.seen[start:m.at])
+
+    def has_variable(self, m):
+        return "CD AB 34 12" in self.run_command(m, f"setvar {VARIABLE}")
+
+    def test_variables_are_kept_over_a_reset_a_restart_and_a_kill(self):
+        variables = self.fresh_variables("vars.fd")
+        with Machine(SLUICE, *self.options(variables)) as m:
+            self.shell(m)
+            self.assertFalse(self.has_variable(m))
+            self.run_command(m, f"setvar {VARIABLE} -nv -bs -rt =0x1234abcd")
+            self.assertTrue(self.has_variable(m))
+            m.process.send_signal(signal.SIGKILL)
+            m.process.wait()
+        self.assertTrue(os.path.exists(variables + ".journal"))
+        with Machine(SLUICE, *self.options(variables)) as m:
+            self.shell(m)
+            self.assertTrue(self.has_variable(m))
+            m.type("reset\r")
+            self.shell(m)
+            self.assertTrue(self.has_variable(m))
+            m.type("reset -s\r")
+            m.expect_status(0)
+        self.assertFalse(os.path.exists(variables + ".journal"))
+        with Machine(SLUICE, *self.options(variables)) as m:
+            self.shell(m)
+            self.assertTrue(self.has_variable(m))
+
+    def test_read_only_variables_do_not_stop_it(self):
+        drives = ("-drive", f"if=pflash,format=raw,file={self.code},readonly=on",
+                  "-drive", f"if=pflash,format=raw,file={self.variables},readonly=on")
+        with Machine(SLUICE, "-M", "virt", "-m", "1G", "-nographic", *drives, "-d", "guest_errors") as m:
+            m.expect(r"virt\.flash1: block \d+ is write protected")
+
+    def boot(self, *more, check=None, seconds=120, **machine):
+        variables = self.fresh_variables("boot.fd")
+        with Machine(SLUICE, *self.options(variables, "-no-reboot", *more, **machine)) as m:
+            shell = Shell(m, seconds)
+            self.assertRegex(shell.output("uname -a"), r"^Linux .* 6\.1\.\d.* aarch64")
+            shell.output("mount -t proc proc /proc; mount -t sysfs sys /sys")
+            self.assertEqual(int(shell.output("grep -c ^processor /proc/cpuinfo")), machine.get("pes", 1))
+            self.assertEqual(shell.run(PROBLEMS), (1, ""))
+            self.assertIn("EFI v2", shell.output("dmesg | grep efi:"))
+            if check:
+                check(shell)
+            m.type("poweroff -f\n")
+            m.expect_status(0)
+
+    def boot_from_fw_cfg(self, *more, append="", **machine):
+        self.boot("-kernel", self.kernel, "-initrd", self.initrd, "-append", f"{KERNEL_ARGUMENTS} {append}", *more,
+                  **machine)
+
+    def has_device_tree(self, shell):
+        self.assertEqual(shell.output("tr -d '\\0' </proc/device-tree/compatible"), "linux,dummy-virt")
+
+    def test_boots_a_kernel_from_fw_cfg_with_a_device_tree(self):
+        self.boot_from_fw_cfg(check=self.has_device_tree, machine="virt,gic-version=3,acpi=off", cpu="max", pes=2)
+
+    def grub_disk(self):
+        """A FAT disk with GRUB where UEFI looks for a boot loader, and a kernel."""
+        if not shutil.which("mformat"):
+            self.skipTest("mtools are not installed")
+        if self.disk:
+            return self.disk
+        try:
+            package = debian.fetch_package(pathlib.Path(self.path("apt")), debian.BOOKWORM, "grub-efi-arm64-bin")
+        except debian.Missing as e:
+            self.skipTest(str(e))
+        grub = str(package / "usr/lib/grub/arm64-efi/monolithic/grubaa64.efi")
+        menu = self.path("grub.cfg")
+        pathlib.Path(menu).write_text(GRUB_MENU)
+        disk = self.path("grub.img")
+        with open(disk, "wb") as f:
+            f.truncate(FAT_MIB << 20)
+        subprocess.run(["mformat", "-i", disk, "-F", "::"], check=True)
+        subprocess.run(["mmd", "-i", disk, "::EFI", "::EFI/BOOT", "::EFI/debian"], check=True)
+        for source, target in ((grub, "EFI/BOOT/BOOTAA64.EFI"), (menu, "EFI/debian/grub.cfg"),
+                               (self.kernel, "linux"), (self.initrd, "initrd.gz")):
+            subprocess.run(["mcopy", "-i", disk, source, f"::{target}"], check=True)
+        type(self).disk = disk
+        return disk
+
+    def pci_disk(self, platform="off"):
+        return ("-drive", f"if=none,id=d,readonly=on,file={self.grub_disk()}",
+                "-device", f"virtio-blk-pci,drive=d,iommu_platform={platform}")
+
+    def test_boots_grub_from_a_disk_behind_the_smmu(self):
+        self.boot(*self.pci_disk("on"), machine="virt,acpi=off,gic-version=3,iommu=smmuv3",
+                  check=self.has_device_tree)
+
+    @unittest.skipUnless(LONG, "only in ./check --long")
+    def test_boots_grub_on_every_machine(self):
+        for gic in (2, 3):
+            for iommu in ("none", "smmuv3", "virtio"):
+                for disk in (self.pci_disk("on"), ("-drive", f"readonly=on,file={self.grub_disk()}")):
+                    with self.subTest(gic=gic, iommu=iommu, disk=disk):
+                        self.boot(*disk, machine=f"virt,acpi=off,gic-version={gic},iommu={iommu}", cpu="max", pes=4)
+
+
+if __name__ == "__main__":
+    SLUICE, BUILD = os.path.abspath(sys.argv.pop(1)), os.path.abspath(sys.argv.pop(1))
+    unittest.main()
