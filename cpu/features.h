@@ -37,6 +37,7 @@ enum class Feature : u8 {
   JSCVT,
   FCMA,
   PAuth,
+  PACIMP,  // with PAuth: codes by an algorithm of our own, else QARMA5
   FlagM,
   FlagM2,
   FRINTTS,

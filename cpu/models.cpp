@@ -14,8 +14,8 @@ constexpr FeatureSet kCryptography{AES, PMULL, SHA1, SHA256};
 constexpr FeatureSet kV80 = FeatureSet{CRC32}.with(kCryptography);
 constexpr FeatureSet kA76 = kV80.with(
     {LSE, RDM, PAN, PAN2, HPDS, LOR, HAFDBS, UAO, DPB, FP16, DotProd, LRCPC, TTCNP, SSBS, CSV2, CSV3});
-constexpr FeatureSet kMax = kA76.with({SHA3, SHA512, SM3, SM4, JSCVT, FCMA, PAuth, FlagM, FRINTTS, BTI, SB,
-                                       SSBS2, DPB2, DIT, TTL, TLBIRANGE, TLBIOS, E0PD});
+constexpr FeatureSet kMax = kA76.with({SHA3, SHA512, SM3, SM4, JSCVT, FCMA, PAuth, PACIMP, FlagM, FRINTTS,
+                                       BTI, SB, SSBS2, DPB2, DIT, TTL, TLBIRANGE, TLBIOS, E0PD});
 
 // CTR_EL0: 64-byte lines (DminLine, IminLine, CWG, ERG = 4), L1Ip in bits 15:14 (2 = VIPT, 3 = PIPT), bit 31
 // RES1.
@@ -94,6 +94,7 @@ constexpr Property kProperties[] = {
     {"lse", {LSE}, "atomic instructions"},
     {"pan", {PAN, PAN2}, "Privileged Access Never"},
     {"pauth", {PAuth}, "pointer authentication"},
+    {"pauth-impdef", {PACIMP}, "its own algorithm for the codes, several times as fast as QARMA5"},
     {"tlbi-range", {TLBIRANGE}, "TLBI by range"},
     {"ttl", {TTL}, "translation table level hint of TLBI"},
     {"uao", {UAO}, "User Access Override"},
@@ -109,6 +110,7 @@ Result<CpuModel> switch_property(CpuModel model, std::string_view name, bool on)
     return model;
   }
   if (name == "aarch64" && on) return model;
+  if (name == "pauth-qarma5") return switch_property(model, "pauth-impdef", !on);
   if (std::ranges::find(kAlwaysOff, name) != std::end(kAlwaysOff) && !on) return model;
   for (const Property& p : kProperties) {
     if (p.name != name) continue;
@@ -238,11 +240,13 @@ IdRegisters id_registers(const CpuModel& model, bool gic_sysregs) {
                 .value();
   r.isar1 = Fields()
                 .at(0, steps(DPB, DPB2))
-                .at(4, has(PAuth))
+                .at(4, has(PAuth) && !has(PACIMP))
+                .at(8, has(PAuth) && has(PACIMP))
                 .at(12, has(JSCVT))
                 .at(16, has(FCMA))
                 .at(20, steps(LRCPC, LRCPC2))
-                .at(24, has(PAuth))
+                .at(24, has(PAuth) && !has(PACIMP))
+                .at(28, has(PAuth) && has(PACIMP))
                 .at(32, has(FRINTTS))
                 .at(36, has(SB))
                 .at(40, has(SPECRES))

@@ -21,12 +21,14 @@ void AUTZ(Emitter& e, Imm<2> key, Reg Rd) {
   e.X(Rd, authenticate(e, KeyName(u32(key)), e.X(Rd), e.ir.i64(0)));
 }
 Value strip(Emitter& e, Value pointer, KeyName key) {
-  return e.ir.call(pauth::kStrip, {pointer, e.ir.i64(pauth::operand_of(e.mode, key).pack())});
+  return e.ir.call(pauth::kStrip, {pointer, e.ir.i64(pauth::operand_of(e.mode, e.features, key).pack())});
 }
 void XPAC(Emitter& e, bool D, Reg Rd) { e.X(Rd, strip(e, e.X(Rd), D ? KeyName::DA : KeyName::IA)); }
 void PACGA(Emitter& e, Reg Rm, Reg Rn, Reg Rd) {
   e.authenticates = true;
-  e.X(Rd, e.ir.call(pauth::kGenericPac, {e.X(Rn), e.XSP(true, Rm)}));
+  e.X(Rd,
+      e.ir.call(pauth::kGenericPac, {e.X(Rn), e.XSP(true, Rm),
+                                     e.ir.i64(pauth::operand_of(e.mode, e.features, KeyName::GA).pack())}));
 }
 
 // The hint forms: which register, and which modifier.

@@ -13,12 +13,13 @@ inline bool key_enabled(Emitter& e, pauth::KeyName key) {
 }
 inline Value add_pac(Emitter& e, pauth::KeyName key, Value pointer, Value modifier) {
   if (!key_enabled(e, key)) return pointer;
-  return e.ir.call(pauth::kAddPac, {pointer, modifier, e.ir.i64(pauth::operand_of(e.mode, key).pack())});
+  return e.ir.call(pauth::kAddPac,
+                   {pointer, modifier, e.ir.i64(pauth::operand_of(e.mode, e.features, key).pack())});
 }
 inline Value authenticate(Emitter& e, pauth::KeyName key, Value pointer, Value modifier) {
   if (!key_enabled(e, key)) return pointer;
   return e.ir.call(pauth::kAuthenticate,
-                   {pointer, modifier, e.ir.i64(pauth::operand_of(e.mode, key).pack())});
+                   {pointer, modifier, e.ir.i64(pauth::operand_of(e.mode, e.features, key).pack())});
 }
 
 }  // namespace sluice::cpu::a64

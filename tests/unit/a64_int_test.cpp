@@ -490,19 +490,50 @@ TEST(PointerAuthentication, AuthenticationAcceptsWhatWasAddedAndMarksWhatWasNot)
   auto state = std::make_unique<PeState>();  // remembers recent codes
   PeState& pe = *state;
   for (bool tbi : {false, true})
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 1000; i++) {
+      pauth::Algorithm a = i % 2 ? pauth::Algorithm::Own : pauth::Algorithm::Qarma5;
       pauth::PointerFormat f{{tbi, tbi}, {48, 48}};
       pauth::Key key{random(), random()};
       u64 modifier = random(), pointer = sign_extend(random(), 49);
       if (tbi) pointer = deposit(pointer, 56, 8, random());
-      u64 with_pac = pauth::add_pac(pe, pointer, modifier, key, f);
+      u64 with_pac = pauth::add_pac(pe, pointer, modifier, key, f, a);
       EXPECT_EQ(pauth::strip(with_pac, f), pointer);
-      EXPECT_EQ(pauth::authenticate(pe, with_pac, modifier, key, f, false), pointer);
+      EXPECT_EQ(pauth::authenticate(pe, with_pac, modifier, key, f, false, a), pointer);
       u64 broken = with_pac ^ u64 { 1 } << (48 + random() % 7);
-      u64 bad = pauth::authenticate(pe, broken, modifier, key, f, true);
+      u64 bad = pauth::authenticate(pe, broken, modifier, key, f, true, a);
       EXPECT_EQ(extract(bad, tbi ? 53 : 61, 2), 2u);  // key B: error code 10
-      EXPECT_EQ(extract(pauth::authenticate(pe, broken, modifier, key, f, false), tbi ? 53 : 61, 2), 1u);
+      EXPECT_EQ(extract(pauth::authenticate(pe, broken, modifier, key, f, false, a), tbi ? 53 : 61, 2), 1u);
     }
+}
+
+// Each bit of the pointer, the modifier and the key changes each bit of the code about every other time.
+TEST(PointerAuthentication, OurOwnAlgorithmSpreadsEachBitOfItsInput) {
+  std::mt19937_64 random(7);
+  constexpr int kSamples = 2000;
+  for (unsigned in = 0; in < 256; in++) {
+    int changed[64] = {};
+    for (int n = 0; n < kSamples; n++) {
+      // Return addresses and stack pointers of a kernel, whose upper halves hardly differ.
+      u64 input[4] = {0xffff800080000000 + (random() & 0x1fffffc), 0xffff800081000000 + (random() & 0xfffff0),
+                      random(), random()};
+      auto code = [&] {
+        return pauth::compute_pac(input[0], input[1], {input[2], input[3]}, pauth::Algorithm::Own);
+      };
+      u64 before = code();
+      input[in / 64] ^= u64{1} << in % 64;
+      u64 difference = before ^ code();
+      for (unsigned out = 0; out < 64; out++) changed[out] += difference >> out & 1;
+    }
+    for (unsigned out = 0; out < 64; out++)
+      EXPECT_NEAR(changed[out], kSamples / 2, kSamples / 10) << "input bit " << in << ", bit " << out;
+  }
+}
+
+TEST_F(A64, GenericCodesHaveTheirKeyAndAlgorithm) {
+  m.state->sysregs[Slot::APGAKeyLo_EL1] = 0x3333, m.state->sysregs[Slot::APGAKeyHi_EL1] = 0x4444;
+  x(1) = 0x123456789, x(2) = 0x1000;
+  run({0x9ac23020});  // PACGA X0, X1, X2
+  EXPECT_EQ(x(0), pauth::compute_pac(x(1), x(2), {0x3333, 0x4444}, pauth::Algorithm::Own) & ~ones(32));
 }
 
 TEST_F(A64, PacInstructionsObeyTheEnableBits) {
@@ -514,8 +545,8 @@ TEST_F(A64, PacInstructionsObeyTheEnableBits) {
   EXPECT_EQ(x(30), pointer);  // PACIASP, keys disabled
   m.mode.set<Mode::PacEnabled>(1);
   run({0xd503233f});
-  EXPECT_EQ(x(30),
-            pauth::add_pac(*m.state, pointer, kData, {0x1111, 0x2222}, pauth::PointerFormat{{}, {48, 48}}));
+  EXPECT_EQ(x(30), pauth::add_pac(*m.state, pointer, kData, {0x1111, 0x2222},
+                                  pauth::PointerFormat{{}, {48, 48}}, pauth::Algorithm::Own));
   EXPECT_NE(x(30), pointer);
   run({0xd65f0bff});
   EXPECT_EQ(m.state->pc, pointer);  // RETAA

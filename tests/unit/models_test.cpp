@@ -82,8 +82,25 @@ TEST(Models, SwitchingAPropertyOffClearsItsField) {
   EXPECT_EQ(field(r.isar1, 4), 0u);   // APA
   EXPECT_EQ(field(r.isar1, 24), 0u);  // GPA
   EXPECT_EQ(field(r.isar0, 20), 0u);  // Atomic
-  EXPECT_EQ(field(id("max").isar1, 4), 1u);
+  EXPECT_EQ(field(r.isar1, 8), 0u);   // API
+  EXPECT_EQ(field(r.isar1, 28), 0u);  // GPI
   EXPECT_EQ(field(id("max").isar0, 20), 2u);
+}
+
+TEST(Models, OneAlgorithmForPointerAuthenticationIsAdvertised) {
+  constexpr unsigned kApa = 4, kApi = 8, kGpa = 24, kGpi = 28;
+  for (const char* own : {"max", "max,pauth-impdef=on", "max,pauth-qarma5=off"}) {
+    u64 isar1 = id_registers(*parse_cpu_option(own), true).isar1;
+    EXPECT_EQ(field(isar1, kApa) | field(isar1, kGpa), 0u) << own;
+    EXPECT_EQ(field(isar1, kApi), 1u) << own;
+    EXPECT_EQ(field(isar1, kGpi), 1u) << own;
+  }
+  for (const char* qarma : {"max,pauth-impdef=off", "max,pauth-qarma5=on"}) {
+    u64 isar1 = id_registers(*parse_cpu_option(qarma), true).isar1;
+    EXPECT_EQ(field(isar1, kApi) | field(isar1, kGpi), 0u) << qarma;
+    EXPECT_EQ(field(isar1, kApa), 1u) << qarma;
+    EXPECT_EQ(field(isar1, kGpa), 1u) << qarma;
+  }
 }
 
 TEST(Models, PmuOff) {
