@@ -122,6 +122,7 @@ void Session::make_board() {
   auto model = cpu::parse_cpu_option(options_.cpu);
   if (!model) throw ConfigError::usage("-cpu: " + model.error());
   VirtChoices choices = parse_virt_properties(options_.machine_properties, options_.pes);
+  acpi_ = choices.acpi;
   device_tree_randomness_ = choices.device_tree_randomness;
   VirtConfig config;
   config.ram_size = options_.ram_size;
@@ -183,6 +184,7 @@ void Session::load_software() {
     if (!options_.initrd.empty()) loader_->load_initrd(options_.initrd);
   }
   board_->start_as_firmware(firmware || options_.kernel.empty() || loader_->format() == KernelFormat::Elf);
+  if (firmware) board_->offer_tables(acpi_);
   std::vector<u8> tree = options_.device_tree.empty()
                              ? build_device_tree(board_->record(), chosen())
                              : patch_device_tree(options_.device_tree,

@@ -66,7 +66,7 @@ class Session {
   std::unique_ptr<MachineTarget> target_;
   std::unique_ptr<Monitor> monitor_;
   std::unique_ptr<Clock::Timer> timeout_;
-  bool device_tree_randomness_ = true;
+  bool device_tree_randomness_ = true, acpi_ = true;
   bool stopped_ = false;
   bool interrupted_ = false;  // by a signal
   std::optional<Verdict> verdict_;

@@ -78,6 +78,7 @@ struct VirtChoices {
   bool its = true;
   bool highmem = true;
   bool secure = false;
+  bool acpi = true;  // for firmware
   bool device_tree_randomness = true;
   GateChoices gates;
 };
@@ -127,6 +128,9 @@ class Virt {
   // What firmware finds in fw_cfg, each "" where there is none: paths of a kernel and a RAM disk, and the
   // kernel's command line. Throws ConfigError.
   void offer_kernel(const std::string& kernel, const std::string& initrd, const std::string& command_line);
+  // Descriptions for firmware in fw_cfg: SMBIOS, and ACPI when it is wanted. Complete wiring, after
+  // start_as_firmware().
+  void offer_tables(bool acpi);
   // The wiring is complete: what the record still lacks is added.
   void finish_wiring();
   // Copies what the loader collected into RAM; on a reset again, because the last run has changed it.

@@ -2,7 +2,9 @@
 // `virt` board.
 #include <algorithm>
 
+#include "machines/acpi/tables.h"
 #include "machines/config_error.h"
+#include "machines/smbios.h"
 #include "machines/virt.h"
 
 namespace sluice {
@@ -61,6 +63,20 @@ void Virt::offer_kernel(const std::string& kernel, const std::string& initrd,
   std::vector<u8> text{command_line.begin(), command_line.end()};
   text.push_back(0);
   offer(FwCfg::kCmdlineSize, FwCfg::kCmdlineData, std::move(text));
+}
+
+void Virt::offer_tables(bool acpi) {
+  auto file = [&](const char* name, std::vector<u8> bytes) {
+    if (auto key = fw_cfg_->add_file(name, std::move(bytes)); !key) throw ConfigError::usage(key.error());
+  };
+  SmbiosFiles smbios = build_smbios(record_);
+  file("etc/smbios/smbios-anchor", std::move(smbios.anchor));
+  file("etc/smbios/smbios-tables", std::move(smbios.tables));
+  if (!acpi) return;
+  AcpiFiles files = build_acpi(record_);
+  file("etc/acpi/tables", std::move(files.tables));
+  file("etc/acpi/rsdp", std::move(files.rsdp));
+  file("etc/table-loader", std::move(files.script));
 }
 
 }  // namespace sluice

@@ -25,7 +25,7 @@ constexpr VirtProperty kProperties[] = {
     {"mpc", "on|off: a TrustZone memory protection controller in front of RAM", nullptr},
     {"mpc-block", "size of its blocks in bytes: a power of two, 32 to 1048576 (default 4096)", nullptr},
     {"mte", "off: no memory tagging yet", "off"},
-    {"acpi", "off: the device tree describes the machine", "off"},
+    {"acpi", "on|off|auto: firmware gets ACPI tables as well as the device tree (default: on)", nullptr},
     {"usb", "off: no USB", "off"},
 };
 
@@ -93,6 +93,8 @@ VirtChoices parse_virt_properties(const std::vector<std::pair<std::string, std::
       choices.highmem = on_or_off(name, value);
     else if (name == "secure")
       choices.secure = on_or_off(name, value);
+    else if (name == "acpi")
+      choices.acpi = value == "auto" || on_or_off(name, value);
     else if (name == "dtb-randomness" || name == "dtb-kaslr-seed")
       choices.device_tree_randomness = on_or_off(name, value);
     else

@@ -4,6 +4,8 @@
   edk2_test.py SLUICE BUILD
 SLUICE_LONG=1 adds more machines.
 """
+import hashlib
+import itertools
 import os
 import pathlib
 import re
@@ -133,6 +135,54 @@ class Edk2(unittest.TestCase):
     def test_boots_a_kernel_from_fw_cfg_with_a_device_tree(self):
         self.boot_from_fw_cfg(check=self.has_device_tree, machine="virt,gic-version=3,acpi=off", cpu="max", pes=2)
 
+    def has_acpi(self, shell):
+        shell.output("test -f /sys/firmware/acpi/tables/IORT")
+
+    def check_acpi(self, shell, tables):
+        self.assertEqual(set(shell.output("ls -1 /sys/firmware/acpi/tables | grep -v -e dynamic -e data").split()),
+                         {"APIC", "DBG2", "DSDT", "FACP", "GTDT", "MCFG", "PPTT", "SPCR"} | tables)
+        self.assertEqual(shell.output("cat /sys/class/dmi/id/sys_vendor /sys/class/dmi/id/product_name").split(),
+                         ["Sluice", "virt"])
+        # The console is the one that SPCR names: it answers. What else the namespace names has drivers.
+        interrupts = shell.output("cat /proc/interrupts")
+        self.assertRegex(interrupts, r"33 +Level +uart-pl011")
+        self.assertRegex(interrupts, r"23 +Level +arm-pmu")
+        shell.output("grep -q '^4 ' /proc/sys/kernel/printk || dmesg -n 4")
+        m = shell.machine
+        m.type("\x01c")
+        m.expect(r"\(sluice\) ")
+        m.type("system_powerdown\n\x01c")
+        self.assertEqual(shell.run("for i in 1 2 3 4 5 6 7 8 9; do grep ACPI:Event /proc/interrupts | "
+                                   "grep -qE '[1-9][0-9]* .*ARMH0061' && break; sleep 1; done; [ $i != 9 ]")[0], 0)
+
+    def test_boots_with_acpi_on_four_pes(self):
+        def check(shell):
+            self.check_acpi(shell, set())
+            self.assertIn("GICv2m", shell.output("dmesg | grep GICv2m"))
+
+        self.boot_from_fw_cfg(append="acpi=force", check=check, pes=4)
+
+    def test_boots_with_acpi_and_a_disk_behind_the_smmu(self):
+        try:
+            _, initrd = debian.make_initrd(BUILD, self.path("modules.gz"))
+        except debian.Missing as e:
+            self.skipTest(str(e))
+        data = os.urandom(1 << 20)
+        disk = self.path("data.img")
+        pathlib.Path(disk).write_bytes(data)
+
+        def check(shell):
+            self.check_acpi(shell, {"IORT"})
+            shell.output("mount -t devtmpfs dev /dev; sh /sluice/load")
+            self.assertRegex(shell.output("dmesg"), r"virtio-pci 0000:00:01.0: Adding to iommu group 0")
+            self.assertIn(hashlib.sha256(data).hexdigest(), shell.output("sha256sum /dev/vda"))
+            self.assertRegex(shell.output("cat /proc/interrupts"), r"ITS-MSI +\d+ +Edge +virtio0-req")
+
+        self.boot("-kernel", self.kernel, "-initrd", initrd, "-append", f"{KERNEL_ARGUMENTS} acpi=force",
+                  "-drive", f"if=none,id=d,readonly=on,file={disk}",
+                  "-device", "virtio-blk-pci,drive=d,iommu_platform=on",
+                  machine="virt,gic-version=3,iommu=smmuv3", cpu="max", pes=2, check=check)
+
     def grub_disk(self):
         """A FAT disk with GRUB where UEFI looks for a boot loader, and a kernel."""
         if not shutil.which("mformat"):
@@ -162,16 +212,14 @@ class Edk2(unittest.TestCase):
                 "-device", f"virtio-blk-pci,drive=d,iommu_platform={platform}")
 
     def test_boots_grub_from_a_disk_behind_the_smmu(self):
-        self.boot(*self.pci_disk("on"), machine="virt,acpi=off,gic-version=3,iommu=smmuv3",
-                  check=self.has_device_tree)
+        self.boot(*self.pci_disk("on"), machine="virt,gic-version=3,iommu=smmuv3", check=self.has_acpi)
 
     @unittest.skipUnless(LONG, "only in ./check --long")
     def test_boots_grub_on_every_machine(self):
-        for gic in (2, 3):
-            for iommu in ("none", "smmuv3", "virtio"):
-                for disk in (self.pci_disk("on"), ("-drive", f"readonly=on,file={self.grub_disk()}")):
-                    with self.subTest(gic=gic, iommu=iommu, disk=disk):
-                        self.boot(*disk, machine=f"virt,acpi=off,gic-version={gic},iommu={iommu}", cpu="max", pes=4)
+        disks = self.pci_disk("on"), ("-drive", f"readonly=on,file={self.grub_disk()}")
+        for gic, iommu, acpi, disk in itertools.product((2, 3), ("none", "smmuv3", "virtio"), ("on", "off"), disks):
+            with self.subTest(gic=gic, iommu=iommu, acpi=acpi, disk=disk):
+                self.boot(*disk, machine=f"virt,acpi={acpi},gic-version={gic},iommu={iommu}", cpu="max", pes=4)
 
 
 if __name__ == "__main__":
