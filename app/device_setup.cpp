@@ -90,6 +90,7 @@ class DevicePlugger {
         {"virtio-serial-", [&] { add_serial_controller(p, bus); }},
         {"virtconsole", [&] { add_port(p, VirtioConsole::PortKind::Console); }},
         {"virtserialport", [&] { add_port(p, VirtioConsole::PortKind::Serial); }},
+        {"loader", [] {}},         // run_loaders()
         {kVirtioIommuPci, [] {}},  // plug_iommu()
         {"edu", [&] { add_edu(p); }},
         {"iommu-testdev", [&] { add_iommu_testdev(p); }},

@@ -10,6 +10,7 @@
 
 #include "app/device_setup.h"
 #include "app/flash_setup.h"
+#include "app/loader_setup.h"
 #include "app/option_parser.h"
 #include "app/trace_setup.h"
 #include "base/log.h"
@@ -172,10 +173,10 @@ ChosenInfo Session::chosen() const {
 }
 
 void Session::load_software() {
-  loader_ = std::make_unique<Loader>(board_->record().ram, board_->record().secure_ram);
+  loader_ = std::make_unique<Loader>(board_->record().ram, board_->record().secure_ram, board_->free_flash());
   const bool firmware = board_->has_firmware();
-  bool nothing =
-      options_.kernel.empty() && !firmware && options_.dump_device_tree.empty() && !options_.start_stopped;
+  bool nothing = options_.kernel.empty() && !firmware && !has_loaders(options_) &&
+                 options_.dump_device_tree.empty() && !options_.start_stopped;
   if (nothing) throw ConfigError::usage("there is nothing to boot: give -kernel FILE or -bios FILE");
   if (firmware) {
     board_->offer_kernel(options_.kernel, options_.initrd, options_.append);
@@ -191,14 +192,18 @@ void Session::load_software() {
                                                  FileBytes::open(options_.device_tree, u64{16} << 20).view(),
                                                  board_->record(), chosen());
   if (!options_.dump_device_tree.empty()) return write_device_tree(tree);
-  if (firmware)
-    loader_->place_device_tree_for_firmware(std::move(tree));
-  else if (!options_.kernel.empty())
+  const Starts starts = run_loaders(*loader_, options_);
+  if (firmware || options_.kernel.empty())
+    loader_->place_device_tree_for_firmware(std::move(tree), firmware);
+  else
     loader_->place_device_tree(std::move(tree));
   board_->load(loader_->segments());
   BootInfo boot = loader_->boot();
-  if (options_.kernel.empty() && !firmware) boot.entry = board_->record().ram.first;
+  // Without firmware and kernel a PE starts at the reset vector; with nothing at all, where a debugger may
+  // put it.
+  if (options_.kernel.empty() && !firmware && !has_loaders(options_)) boot.entry = board_->record().ram.first;
   board_->set_boot(boot);
+  for (auto [pe, entry] : starts) board_->set_start(pe, entry);
   if (semihosting_) {
     PhysRange free = loader_->free_ram();
     semihosting_->set_heap(free.first.value, free.first.value + free.size);

@@ -79,36 +79,6 @@ void check_not_cut_off(const std::string& name, std::span<const u8> image) {
   }
 }
 
-std::string machine_name(u16 machine) {
-  switch (machine) {
-    case EM_386: return "x86";
-    case EM_X86_64: return "x86-64";
-    case EM_ARM: return "32-bit Arm";
-    case EM_RISCV: return "RISC-V";
-    case EM_PPC64: return "PowerPC";
-    case EM_MIPS: return "MIPS";
-    default: return "machine type " + std::to_string(machine);
-  }
-}
-
-void check_elf_header(const std::string& name, std::span<const u8> image) {
-  if (image.size() < EI_NIDENT) throw ConfigError::file(name, "truncated ELF header");
-  if (image[EI_DATA] != ELFDATA2LSB)
-    throw ConfigError::file(name, "is a big-endian ELF; only little-endian boots");
-  u16 machine = image.size() >= 20 ? field<u16>(image, 18) : u16(EM_NONE);
-  if (image[EI_CLASS] != ELFCLASS64 || machine != EM_AARCH64)
-    throw ConfigError::file(
-        name, "wrong architecture: an ELF for " + machine_name(machine) + "; this machine runs AArch64");
-  if (image.size() < sizeof(Elf64_Ehdr)) throw ConfigError::file(name, "truncated ELF header");
-  auto header = field<Elf64_Ehdr>(image, 0);
-  if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
-    throw ConfigError::file(name, "is not an executable ELF (link it first)");
-  if (header.e_phnum == 0) throw ConfigError::file(name, "has no program headers, so nothing to load");
-  if (header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phoff > image.size() ||
-      u64(header.e_phnum) * sizeof(Elf64_Phdr) > image.size() - header.e_phoff)
-    throw ConfigError::file(name, "truncated: the ELF program headers are cut off");
-}
-
 // What a file is that would otherwise be taken for a raw binary and run into the first undefined instruction;
 // nullptr: nothing that we know.
 const char* foreign_format(std::span<const u8> d) {
@@ -184,33 +154,16 @@ void Loader::load_raw(const std::string& name, FileBytes image) {
 
 void Loader::load_elf(const std::string& name, const FileBytes& file) {
   format_ = KernelFormat::Elf;
-  std::span<const u8> image = file.view();
-  check_elf_header(name, image);
-  auto header = field<Elf64_Ehdr>(image, 0);
-  boot_.entry = {header.e_entry};
+  ProgramImage program = read_elf(name, file);
+  boot_.entry = *program.entry;
   kernel_first_ = {~u64{0}};
-  for (unsigned n = 0; n < header.e_phnum; n++) {
-    auto segment = field<Elf64_Phdr>(image, header.e_phoff + n * sizeof(Elf64_Phdr));
-    if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
-    if (segment.p_filesz > segment.p_memsz)
-      throw ConfigError::file(name, "corrupt: p_filesz exceeds p_memsz");
-    if (segment.p_offset > image.size() || segment.p_filesz > image.size() - segment.p_offset)
-      throw ConfigError::file(name, "truncated: segment " + std::to_string(n) + " is cut off");
-    // e_entry is a virtual address: where the program is linked for another place than it is loaded at,
-    // follow.
-    u64 into = header.e_entry - segment.p_vaddr;
-    if ((segment.p_flags & PF_X) && header.e_entry >= segment.p_vaddr && into < segment.p_memsz)
-      boot_.entry = {segment.p_paddr + into};
-    add({"segment " + std::to_string(n),
-         {segment.p_paddr},
-         file.part(segment.p_offset, segment.p_filesz),
-         segment.p_memsz},
-        name);
-    if (!inside(ram_, {segment.p_paddr}, 1)) continue;
-    kernel_first_ = std::min(kernel_first_, GuestPhysAddr{segment.p_paddr});
-    kernel_end_ = std::max(kernel_end_, GuestPhysAddr{segment.p_paddr + segment.p_memsz});
+  for (LoadSegment& segment : program.segments) {
+    const PhysRange range{segment.address, segment.size};
+    add(std::move(segment), name);
+    if (!inside(ram_, range.first, 1)) continue;
+    kernel_first_ = std::min(kernel_first_, range.first);
+    kernel_end_ = std::max(kernel_end_, range.first + range.size);
   }
-  if (segments_.empty()) throw ConfigError::file(name, "has no loadable segment");
   if (!has_room_at(boot_.entry, 4) || !is_aligned(boot_.entry.value, 4))
     throw ConfigError::file(
         name, "entry point " + hex(boot_.entry.value) + " is not in RAM (" + describe(ram_) + ")");
@@ -264,8 +217,10 @@ void Loader::place_device_tree(std::vector<u8> blob) {
   if (wanted) boot_.x[0] = address->value;
 }
 
-void Loader::place_device_tree_for_firmware(std::vector<u8> blob) {
+void Loader::place_device_tree_for_firmware(std::vector<u8> blob, bool wanted) {
   u64 size = blob.size();
+  for (const LoadSegment& s : segments_)
+    if (!wanted && inside({ram_.first, size}, s.address, 1)) return;
   add({"device tree", ram_.first, std::move(blob), size}, "device tree");
 }
 
@@ -284,7 +239,13 @@ PhysRange Loader::free_ram() const {
   return best;
 }
 
+void Loader::load_program(const std::string& name, ProgramImage program) {
+  for (LoadSegment& segment : program.segments) add(std::move(segment), name);
+}
+
 bool Loader::has_room_at(GuestPhysAddr address, u64 size) const {
+  for (PhysRange flash : flash_)
+    if (inside(flash, address, size)) return true;
   return inside(ram_, address, size) || (secure_ram_ && inside(*secure_ram_, address, size));
 }
 

@@ -9,6 +9,7 @@
 
 #include "machines/board.h"
 #include "machines/file_bytes.h"
+#include "machines/program_image.h"
 
 namespace sluice {
 
@@ -18,29 +19,23 @@ struct BootInfo {
   u64 x[4] = {};
 };
 
-// Bytes for RAM, followed by zeros up to `size`.
-struct LoadSegment {
-  std::string what;
-  GuestPhysAddr address{};
-  FileBytes bytes;
-  u64 size = 0;
-};
-
 // The format of an uncompressed kernel.
 enum class KernelFormat : u8 { Arm64Image, Elf, Raw };
 
 // Reads files and decides addresses; writes nothing to the guest, the board does that with `segments()`.
 class Loader {
  public:
-  // `secure_ram`: where an ELF program may have segments too, and its entry.
-  explicit Loader(PhysRange ram, std::optional<PhysRange> secure_ram = {})
-      : ram_(ram), secure_ram_(secure_ram) {}
+  // `secure_ram` and `flash`: where an ELF program may have segments too, and its entry.
+  explicit Loader(PhysRange ram, std::optional<PhysRange> secure_ram = {}, std::vector<PhysRange> flash = {})
+      : ram_(ram), secure_ram_(secure_ram), flash_(std::move(flash)) {}
 
   // arm64 Image, ELF64 or raw binary, plain or compressed with gzip or zstd, or packed as EFI zboot.
   void load_kernel(const std::string& path);
   void load_kernel_image(const std::string& name, FileBytes file);
   // After the kernel. Opaque to us: the kernel unpacks it.
   void load_initrd(const std::string& path);
+  // Beside all others; `name` is for messages.
+  void load_program(const std::string& name, ProgramImage program);
   // Where the device tree will go; nothing when a bare-metal program leaves no room for one.
   std::optional<GuestPhysAddr> device_tree_address() const;
   // The room at that address, up to the next thing that is loaded or the end of RAM.
@@ -48,8 +43,9 @@ class Loader {
   // After kernel and initrd.
   void place_device_tree(std::vector<u8> blob);
 
-  // At the start of RAM, where firmware looks for it. When nothing else is loaded.
-  void place_device_tree_for_firmware(std::vector<u8> blob);
+  // At the start of RAM, where firmware looks for it. Behind everything else; when that is in the way, and
+  // the tree is not `wanted`, there is none.
+  void place_device_tree_for_firmware(std::vector<u8> blob, bool wanted);
 
   // The largest piece of RAM that nothing was loaded into, page aligned.
   PhysRange free_ram() const;
@@ -69,6 +65,7 @@ class Loader {
 
   PhysRange ram_;
   std::optional<PhysRange> secure_ram_;
+  std::vector<PhysRange> flash_;
   KernelFormat format_ = KernelFormat::Raw;
   GuestPhysAddr kernel_first_{}, kernel_end_{};
   std::optional<PhysRange> initrd_;

@@ -345,11 +345,17 @@ void Virt::plug(std::unique_ptr<VirtioDevice> device, std::optional<unsigned> sl
   virtio_[*slot]->plug(std::move(device));
 }
 
+std::pair<GuestRam*, u64> Virt::memory_at(GuestPhysAddr address) {
+  if (address >= kRam) return {ram_.get(), address - kRam};
+  if (secure_ram_ && address >= kSecureRam.first) return {secure_ram_.get(), address - kSecureRam.first};
+  const size_t bank = address.value / CfiFlash::kSize;
+  return {&flash_[bank]->memory(), address.value % CfiFlash::kSize};
+}
+
 void Virt::load(const std::vector<LoadSegment>& segments) {
   for (const LoadSegment& s : segments) {
-    bool is_secure = s.address < kRam;
-    GuestRam& ram = is_secure ? *secure_ram_ : *ram_;
-    u64 offset = s.address - (is_secure ? kSecureRam.first : kRam);
+    auto [memory, offset] = memory_at(s.address);
+    GuestRam& ram = *memory;
     u8* at = ram.host() + offset;
     if (!s.bytes.copy_to(at))
       std::fprintf(stderr, "sluice: warning: %s: its file has become shorter\n", s.what.c_str());
@@ -372,6 +378,11 @@ void Virt::set_boot(const BootInfo& boot) {
   cpu::BootState state{.powered = true, .pc = boot.entry.value, .el = u8(firmware_ ? 3 : 1)};
   std::copy(std::begin(boot.x), std::end(boot.x), std::begin(state.x));
   for (unsigned n = 0; n < (firmware_ ? config_.pes : 1); n++) pes_->set_boot(n, state);
+}
+
+void Virt::set_start(unsigned pe, GuestPhysAddr entry) {
+  const bool on = firmware_ || pe == 0;
+  pes_->set_boot(pe, {.powered = on, .pc = entry.value, .el = u8(firmware_ ? 3 : 1)});
 }
 
 // Masters first, so that nothing is in flight when the rest forgets its state.

@@ -123,6 +123,8 @@ class Virt {
   // A firmware image of any size up to that of the bank, into bank 0, where it stays for this run. Throws
   // ConfigError.
   void load_firmware(const std::string& path);
+  // Banks without an image: a loader may fill them.
+  std::vector<PhysRange> free_flash() const;
   // Bank 0 has contents: the PEs start there.
   bool has_firmware() const { return has_firmware_; }
   // What firmware finds in fw_cfg, each "" where there is none: paths of a kernel and a RAM disk, and the
@@ -141,6 +143,8 @@ class Virt {
   void start_as_firmware(bool yes);
   // Where PE 0, or all PEs, start at their next reset.
   void set_boot(const BootInfo& boot);
+  // Where one PE starts at its next reset; after set_boot(). PSCI keeps those that it holds off.
+  void set_start(unsigned pe, GuestPhysAddr entry);
   // Every device as after power-on. The PEs do not run.
   void reset_devices();
   void press_power_button();
@@ -186,6 +190,8 @@ class Virt {
   void add_secure_parts();
   void add_pes();
   u8 free_devfn(std::optional<u8> devfn) const;
+  // What load() writes to, and where in it; the loader has checked the address.
+  std::pair<GuestRam*, u64> memory_at(GuestPhysAddr address);
   void place(GuestPhysAddr address, std::shared_ptr<Region> region);
   void record(Part part, PhysRange window, u32 spi, InterruptInput::Trigger trigger);
 
@@ -214,6 +220,7 @@ class Virt {
   std::unique_ptr<Pl031> rtc_;
   std::unique_ptr<FwCfg> fw_cfg_;
   std::array<std::unique_ptr<CfiFlash>, kFlashBanks> flash_;
+  std::array<bool, kFlashBanks> flash_taken_{};
   bool has_firmware_ = false;
   std::unique_ptr<Pl061> gpio_;
   std::unique_ptr<Clock::Timer> power_button_release_;

@@ -36,7 +36,15 @@ void Virt::add_flash() {
 
 void Virt::attach_flash(unsigned bank, std::unique_ptr<FlashStore> store) {
   if (auto done = flash_[bank]->attach(std::move(store)); !done) throw ConfigError::image(done.error());
+  flash_taken_[bank] = true;
   has_firmware_ |= bank == 0;
+}
+
+std::vector<PhysRange> Virt::free_flash() const {
+  std::vector<PhysRange> banks;
+  for (unsigned n = 0; n < kFlashBanks; n++)
+    if (!flash_taken_[n]) banks.push_back(kFlash[n]);
+  return banks;
 }
 
 void Virt::load_firmware(const std::string& path) {
@@ -45,7 +53,7 @@ void Virt::load_firmware(const std::string& path) {
   if (image.empty()) throw ConfigError::file(path, "is empty");
   if (image.size() > CfiFlash::kSize) throw ConfigError::file(path, "does not fit into 64 MiB of flash");
   if (!image.copy_to(flash_[0]->memory().host())) throw ConfigError::file(path, "cannot be read");
-  has_firmware_ = true;
+  flash_taken_[0] = has_firmware_ = true;
 }
 
 void Virt::offer_kernel(const std::string& kernel, const std::string& initrd,

@@ -6,6 +6,7 @@
 import fcntl
 import json
 import os
+import pathlib
 import pty
 import re
 import resource
@@ -207,6 +208,76 @@ class Firmware(Case):
             block = b"\xff" if erased else b"\0"
             self.assertTrue(image == bytes(256 << 10) + block * (256 << 10) + bytes((64 << 20) - (512 << 10)))
             self.assertFalse(os.path.exists(path + ".journal"))
+
+
+class GenericLoader(Case):
+    """-device loader."""
+
+    def hex_file(self, address, data, entry):
+        def record(offset, kind, content):
+            raw = bytes([len(content), offset >> 8, offset & 255, kind]) + content
+            return ":" + (raw + bytes([-sum(raw) & 255])).hex().upper() + "\r\n"
+
+        text = record(0, 4, (address >> 16).to_bytes(2, "big"))
+        for at in range(0, len(data), 16):
+            text += record((address & 0xFFFF) + at, 0, data[at:at + 16])
+        return self.file("image.hex", (text + record(0, 5, entry.to_bytes(4, "big")) + record(0, 1, b"")).encode())
+
+    def s_records(self, address, data, entry):
+        def record(kind, content):
+            raw = bytes([len(content) + 1]) + content
+            return f"S{kind}" + (raw + bytes([~sum(raw) & 255])).hex().upper() + "\n"
+
+        text = record(0, b"\0\0title")
+        for at in range(0, len(data), 16):
+            text += record(3, (address + at).to_bytes(4, "big") + data[at:at + 16])
+        return self.file("image.s19", (text + record(7, entry.to_bytes(4, "big"))).encode())
+
+    def test_programs_of_every_format_start(self):
+        program = bare_metal.Program().say("loaded").power_off()
+        raw, at = program.code(), 0x40300000
+        for device in (f"file={self.program(program)},cpu-num=0",
+                       f"file={self.hex_file(at, raw, at)},cpu-num=0",
+                       f"file={self.s_records(at, raw, at)},cpu-num=0",
+                       f"file={self.file('raw', raw)},addr={at:#x},cpu-num=0"):
+            done = self.expect(0, "-device", "loader," + device)
+            self.assertEqual(done.stdout, b"loaded", device)
+
+    def test_a_raw_program_in_flash_is_at_the_reset_vector(self):
+        raw = self.file("raw", bare_metal.Program().say("flash").power_off().code())
+        self.assertEqual(self.expect(0, "-device", f"loader,file={raw},addr=0").stdout, b"flash")
+
+    def test_values_are_stored_and_a_kernel_finds_them(self):
+        p = bare_metal.Program().mov(1, bare_metal.UART).mov(2, 0x40600000)
+        for offset in (0, 4):
+            p.ldr32(3, 2, offset).str32(3, 1)
+        kernel = self.program(p.power_off())
+        # The serial port shows the low byte of each word.
+        done = self.expect(0, "-kernel", kernel,
+                           "-device", "loader,addr=0x40600000,data=0x41,data-len=4",
+                           "-device", "loader,addr=0x40600004,data=0x42000000,data-len=4,data-be=on")
+        self.assertEqual(done.stdout, b"AB")
+
+    def test_bad_images_are_refused(self):
+        at = 0x40300000
+        good_hex = pathlib.Path(self.hex_file(at, bytes(64), at)).read_bytes()
+        good_s = pathlib.Path(self.s_records(at, bytes(64), at)).read_bytes()
+        for content, message in ((good_hex.replace(b":10", b":11", 1), "line 2 is not a record"),
+                                 (good_hex.replace(b"0000", b"0001", 1), "wrong check sum"),
+                                 (good_hex[:-13], "no end record"),
+                                 (good_s[:-15], "no end record"),
+                                 (good_s.replace(b"S315", b"S316", 1), "not a record"),
+                                 (self.outside_hex(), "does not fit")):
+            self.expect(65, "-device", "loader,cpu-num=0,file=" + self.file("bad", content), message=message)
+        raw = self.file("raw", b"\0" * 16)
+        for device, message in ((f"file={raw}", "addr= is needed"), ("addr=0", "cpu-num"), ("cpu-num=0", "addr="),
+                                (f"addr=0,data=1,file={raw}", "exclude"), ("addr=0,data=0x100,data-len=1", "fit"),
+                                (f"file={raw},addr=0,cpu-num=1", "0 to 0"), ("addr=0,date=1", "date")):
+            self.expect(64, "-device", "loader," + device, message=message)
+        self.expect(65, "-device", f"loader,addr=0x20000000,file={raw}", message="does not fit")
+
+    def outside_hex(self):
+        return pathlib.Path(self.hex_file(0x20000000, bytes(16), 0)).read_bytes()
 
 
 class Disk(Case):
