@@ -275,7 +275,7 @@ IrqLine Pe::fiq_line() {
 }
 
 void Pe::request_attention() {
-  state_.attention.store(1, std::memory_order_seq_cst);
+  state_.attention.fetch_or(tcg::Attention::kOther, std::memory_order_seq_cst);
   if (!waiting_.load(std::memory_order_seq_cst)) return;
   {
     std::lock_guard lock{sleep_mutex_};
@@ -476,7 +476,29 @@ tcg::FetchTarget Pe::fetch(u64 pc) noexcept {
   return target;
 }
 
+// A device may make its PE wait until an invalidation is complete, and the PE applies its own mail before the
+// access retires. What that takes away asks to leave translated code; but the access has been made, and code
+// that left here would begin its instruction again. It goes on to the end of its block instead, which has
+// lost its links and leads to the run loop.
+class Pe::AccessRetires {
+ public:
+  explicit AccessRetires(Pe& pe) : pe_(pe), leave_(pe.state_.leave) {}
+  // It has been made, without a fault.
+  bool made() noexcept {
+    if (pe_.state_.leave == leave_) [[likely]]
+      return true;
+    pe_.state_.leave = leave_;
+    pe_.state_.attention.fetch_or(tcg::Attention::kOther, std::memory_order_relaxed);
+    return true;
+  }
+
+ private:
+  Pe& pe_;
+  const u32 leave_;
+};
+
 tcg::DataTarget Pe::access(u64 va, unsigned size, Access access, tcg::ir::MemOp op) noexcept {
+  AccessRetires retires(*this);  // a descriptor of a walk may be a device's
   bool may_cache = true;
   Fault fault;
   if (watchpoints_armed) [[unlikely]] {
@@ -494,7 +516,10 @@ tcg::DataTarget Pe::access(u64 va, unsigned size, Access access, tcg::ir::MemOp 
   if (debug::any_watchpoint_enabled(state_)) [[unlikely]]
     may_cache = !debug::watchpoint_in_page(state_, model_, va);
   tcg::DataTarget target = mmu_.access(va, size, access, op, may_cache, fault);
-  if (target.kind == tcg::DataTarget::Kind::Fault) take_data_abort(state_, fault);
+  if (target.kind == tcg::DataTarget::Kind::Fault)
+    take_data_abort(state_, fault);
+  else
+    retires.made();
   return target;
 }
 
@@ -506,20 +531,22 @@ bool Pe::alignment_fault(u64 va, Access access, tcg::ir::MemOp op) noexcept {
 }
 
 bool Pe::mmio_load(const tcg::DataTarget& target, u64 va, unsigned size, tcg::Vec& value) noexcept {
+  AccessRetires retires(*this);
   Fault fault;
   catch_up_virtual_time();  // a device may look at the clock
-  if (mmu_.mmio_load(target, va, size, value, fault)) return true;
+  if (mmu_.mmio_load(target, va, size, value, fault)) return retires.made();
   take_data_abort(state_, fault);
   return false;
 }
 
 bool Pe::mmio_store(const tcg::DataTarget& target, u64 va, unsigned size, tcg::Vec value) noexcept {
+  AccessRetires retires(*this);
   Fault fault;
   catch_up_virtual_time();
   bool done = mmu_.mmio_store(target, va, size, value, fault);
   // The device may have armed a timer.
   if (slice_.active && clock_.next_deadline_ns() < slice_end_ns()) cut_slice();
-  if (done) return true;
+  if (done) return retires.made();
   take_data_abort(state_, fault);
   return false;
 }

@@ -197,6 +197,7 @@ class Pe final : public tcg::Guest {
 
  private:
   friend PeGroup;
+  class AccessRetires;
   static constexpr u32 kIrqPending = 1, kFiqPending = 2, kSErrorPending = 4;
   void set_pending(u32 bit, bool level);
   u32 takeable() const;

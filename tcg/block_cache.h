@@ -119,6 +119,16 @@ class BlockCache {
       gone(*b);
     }
   }
+  template <class F>
+  void for_each(F&& visit) {
+    for (const Bucket& bucket : buckets_)
+      if (bucket.block) visit(*bucket.block);
+  }
+  template <class F>
+  void for_each_in_page(GuestRam* ram, u64 offset, F&& visit) {
+    Page* page = find_page(ram, offset >> kSoftPageBits);
+    for (TranslatedBlock* b = page ? page->blocks : nullptr; b; b = b->next_in_page) visit(*b);
+  }
   bool has_code_in_page(GuestRam* ram, u64 offset) const {
     u64 n = offset >> kSoftPageBits;
     return filter_[filter_index(ram, n)] && const_cast<BlockCache*>(this)->find_page(ram, n);

@@ -23,6 +23,12 @@ struct Leave {
   static constexpr u32 kToPc = 2;
 };
 
+// Why translated code must leave at its next poll: bits of ExecState::attention.
+struct Attention {
+  static constexpr u32 kMail = 1;   // Participant's: cleared when mail is drained, in a helper too
+  static constexpr u32 kOther = 2;  // stays until the run loop has looked
+};
+
 struct alignas(64) ExecState {
   // --- Not reachable with 8 bits: what translated code rarely uses ---
   // Exclusive monitor: the VA, the size in bytes (0: open) and the value that was loaded.

@@ -265,13 +265,27 @@ void Vcpu::invalidate_code(GuestRam& ram, u64 offset, u64 length) {
   blocks_.remove_overlapping(&ram, offset, length, [this](TranslatedBlock& block) {
     unlink(block);
     // It may be running, and go round in itself for long.
-    if (block.is_region) state_.attention.store(1, std::memory_order_relaxed);
+    if (block.is_region) state_.attention.fetch_or(Attention::kOther, std::memory_order_relaxed);
   });
+}
+
+void Vcpu::unlink_exits(TranslatedBlock& block) {
+  for (ChainSite& site : block.sites) {
+    if (!site.linked_to) continue;
+    backend_->unlink(site);
+    TranslatedBlock::unlink(site);
+  }
+}
+
+void Vcpu::unlink_page(GuestRam& ram, u64 offset) {
+  if (backend_) blocks_.for_each_in_page(&ram, offset, [this](TranslatedBlock& b) { unlink_exits(b); });
 }
 
 void Vcpu::flush_all_code() {
   flush_wanted_ = true;
   jump_caches_.clear();
+  if (state_.in_translated_code && backend_)
+    blocks_.for_each([this](TranslatedBlock& b) { unlink_exits(b); });
   state_.leave |= Leave::kToRunLoop;
 }
 

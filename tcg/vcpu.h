@@ -47,6 +47,8 @@ class Vcpu {
   void invalidate_code(GuestRam& ram, u64 offset, u64 length);
   bool has_code_in_page(GuestRam& ram, u64 offset) const { return blocks_.has_code_in_page(&ram, offset); }
   void flush_all_code();
+  // Blocks of the page are not left by links any more, but through the run loop, which may link them again.
+  void unlink_page(GuestRam& ram, u64 offset);
   JumpCacheEntry* jump_cache_for(ContextKey context, u64 mode) {
     return jump_caches_.table_for(context, mode);
   }
@@ -75,6 +77,7 @@ class Vcpu {
   TranslatedBlock* target_of(const ChainSite& site) const;
   void link(ChainSite& site, TranslatedBlock& target);
   void unlink(TranslatedBlock& block);
+  void unlink_exits(TranslatedBlock& block);
   void settle();
   void evict();
 

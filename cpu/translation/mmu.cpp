@@ -108,6 +108,10 @@ void Mmu::Inside::removed(EntryId id, const CacheEntry& entry) {
                                  kMatchEverything);
     return;
   }
+  const u64 pc = controls.canonical(w.state.pc, true);
+  if (w.state.in_translated_code && w.state.vcpu && entry.input.contains(pc) && entry.payload[payload::kRam])
+    w.state.vcpu->unlink_page(*reinterpret_cast<GuestRam*>(entry.payload[payload::kRam]),
+                              entry.payload[payload::kOffset] + (pc - entry.input.first));
   Removal& r = *removal;
   r.fetched = r.any_fetched ? InclusiveRange{std::min(r.fetched.first, entry.input.first),
                                              std::max(r.fetched.last, entry.input.last)}

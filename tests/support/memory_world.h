@@ -155,6 +155,7 @@ class TestDevice : public MmioDevice {
     last = {offset, size, 0, attrs};
     value = 0;
     for (unsigned i = 0; i < size; i++) value |= u64{bytes[(offset + i) % bytes.size()]} << 8 * i;
+    if (on_read) on_read(offset);
     return result;
   }
   MemTxResult write(u64 offset, unsigned size, u64 value, MemTxAttrs attrs) override {
@@ -177,6 +178,7 @@ class TestDevice : public MmioDevice {
   int reads = 0, writes = 0;
   MemTxResult result;
   std::function<void(u64, u64)> on_write;
+  std::function<void(u64)> on_read;
 };
 
 // A PE's memory side in miniature: caches translations, fills under a FillGuard, drops what its mail says.
