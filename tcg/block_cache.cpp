@@ -36,7 +36,7 @@ void BlockCache::insert(TranslatedBlock* b) {
 void BlockCache::put_into_bucket(TranslatedBlock* b) {
   u64 h = hash(b->ram, b->ram_offset, b->pc, b->mode), n = h >> 32;
   while (buckets_[n & mask_].hash != kFree) n++;
-  buckets_[n & mask_] = {h, b};
+  buckets_[n & mask_] = {h, b, b->isolated ? nullptr : b->code};
   buckets_used_++;
 }
 
@@ -83,7 +83,7 @@ void BlockCache::grow_pages() {
 void BlockCache::take_from_bucket(TranslatedBlock* b) {
   u64 n = hash(b->ram, b->ram_offset, b->pc, b->mode) >> 32;
   while (buckets_[n & mask_].block != b) n++;
-  buckets_[n & mask_] = {kLeft, nullptr};
+  buckets_[n & mask_] = {kLeft, nullptr, nullptr};
   b->removed = true;
   removed_.push_back(b);
   count_--;

@@ -65,17 +65,26 @@ struct alignas(64) TranslatedBlock {
 class BlockCache {
  public:
   BlockCache();
-  TranslatedBlock* find(GuestRam* ram, u64 ram_offset, u64 pc, u64 mode) const {
+  // `code` comes from the bucket itself: whoever needs no more than that does not wait for the block, which
+  // is compared while it goes on already. Null: the block has none that may be entered from elsewhere.
+  struct Found {
+    TranslatedBlock* block = nullptr;
+    const void* code = nullptr;
+  };
+  Found find_code(GuestRam* ram, u64 ram_offset, u64 pc, u64 mode) const {
     u64 h = hash(ram, ram_offset, pc, mode);
     for (u64 n = h >> 32;; n++) {
       const Bucket& at = buckets_[n & mask_];
-      if (at.hash == kFree) return nullptr;
+      if (at.hash == kFree) return {};
       TranslatedBlock* b = at.block;
       if (at.hash == h && b->ram_offset == ram_offset && b->pc == pc && b->mode == mode && b->ram == ram)
-        return b;
+        return {b, at.code};
     }
   }
-  // An empty block, for insert() once its key fields are set, or for discard().
+  TranslatedBlock* find(GuestRam* ram, u64 ram_offset, u64 pc, u64 mode) const {
+    return find_code(ram, ram_offset, pc, mode).block;
+  }
+  // An empty block, for insert() once its key fields and its code are set, or for discard().
   TranslatedBlock* make();
   void insert(TranslatedBlock* block);
   void discard(TranslatedBlock* block) {
@@ -148,9 +157,10 @@ class BlockCache {
     TranslatedBlock* blocks = nullptr;
   };
   // Open addressing, at most half full: a look-up that fails touches no block.
-  struct Bucket {
+  struct alignas(32) Bucket {
     u64 hash = kFree;
     TranslatedBlock* block = nullptr;
+    const void* code = nullptr;
   };
   static constexpr u64 kFree = 0, kLeft = 1;  // never used; was used, so that the search goes on
   static u64 hash(GuestRam* ram, u64 ram_offset, u64 pc, u64 mode) {

@@ -50,7 +50,8 @@ class JumpCaches {
   JumpCaches(const JumpCaches&) = delete;
   JumpCaches& operator=(const JumpCaches&) = delete;
 
-  // The table of a context and mode: found, or the least recently used one, emptied.
+  // The table of a context and mode: found, or one that has become empty (of these the latest, whose memory
+  // is still in the host's caches), or the least recently used one, emptied.
   JumpCacheEntry* table_for(ContextKey context, u64 mode);
   // The table, found without table_for, is in use now.
   void touch(const JumpCacheEntry* table) { about(table).last_use = ++tick_; }
@@ -72,9 +73,8 @@ class JumpCaches {
 
  private:
   // Zeros until they are written, and then in parts: an entry of zeros is empty, because pc 0 has slot 0.
-  static constexpr unsigned kPages = 512;
-  static constexpr unsigned kParts = 32, kPartEntries = kJumpCacheEntries / kParts,
-                            kPartPages = kPages / kParts;
+  static constexpr unsigned kPages = 512, kPageParts = 32, kPartPages = kPages / kPageParts;
+  static constexpr unsigned kPartEntries = 16, kEntryParts = kJumpCacheEntries / kPartEntries;
   struct Table {
     JumpCacheEntry entries[kJumpCacheEntries];  // first: a pointer to them is a pointer to the table
     FetchedPage pages[kPages];
@@ -84,8 +84,12 @@ class JumpCaches {
   struct About {
     ContextKey context = 0;
     u64 mode = 0, last_use = 0;
-    u32 used_entries = 0, used_pages = 0;  // a bit for each part that is not all zeros
-    std::array<u64, 32> filter{};          // a bit for each page, by hash, that entries are of
+    u64 emptied = 0;  // when everything in it was last forgotten
+    // A bit for each part that need not be all zeros.
+    u32 used_pages = 0;
+    std::array<u64, kEntryParts / 64> used_entries{};
+    std::array<u64, 32> filter{};  // a bit for each page, by hash, that entries are of
+    bool is_empty() const;
     bool may_have(u64 pc) const { return filter[filter_bit(pc) / 64] >> (filter_bit(pc) % 64) & 1; }
   };
   static unsigned recent_slot(ContextKey context, u64 mode) {
@@ -95,6 +99,7 @@ class JumpCaches {
     return about_[size_t(reinterpret_cast<const Table*>(table) - tables_)];
   }
   void empty(unsigned number);
+  unsigned free_table();
   void forget_in(unsigned number, u64 va, u64 size);
 
   Table* tables_;  // kTables of them

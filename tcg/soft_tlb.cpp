@@ -50,8 +50,10 @@ void SoftTlb::unlink(u32 slot) {
 
 // With it go its copies.
 void SoftTlb::kill(u32 slot) {
+  Bank& bank = *banks_[slot / kSlotsPerBank];
   for_each_copy(slot, [](FrontSlot& copy) { copy = {}; });
-  banks_[slot / kSlotsPerBank]->copies[slot % kSlotsPerBank] = 0;
+  bank.copies[slot % kSlotsPerBank] = 0;
+  bank.live--;
   slot_at(slot) = {};
 }
 
@@ -84,7 +86,7 @@ const FrontSlot& SoftTlb::front_slot(const SoftTlbSet* sets, unsigned n) {
 }
 
 void SoftTlb::empty(unsigned bank) {
-  for (u32 i = 0; i < kSlotsPerBank; i++)
+  for (u32 i = 0; i < kSlotsPerBank && banks_[bank]->live; i++)
     if (u32 slot = bank * kSlotsPerBank + i; slot_at(slot).parent) unlink(slot);
   banks_[bank]->written_pages.reset();
 }
@@ -118,6 +120,7 @@ void SoftTlb::insert(SoftTlbSet* bank, u64 va, u8* host_page, bool readable, boo
 }
 
 void SoftTlb::link(u32 slot, const SoftTlbSlot& content) {
+  banks_[slot / kSlotsPerBank]->live++;
   slot_at(slot) = content;
   u32& head = head_of(content.parent);
   link_at(slot) = {kNone, head};
@@ -150,6 +153,7 @@ void SoftTlb::flush_all() {
   for (auto& bank : banks_) {
     bank->sets.fill({}), bank->front.fill({}), bank->copies.fill(0);
     bank->written_pages.reset();
+    bank->live = 0;
   }
   std::fill(heads_.begin(), heads_.end(), kNone);
 }

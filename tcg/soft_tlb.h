@@ -95,6 +95,7 @@ class SoftTlb {
     unsigned number = 0;
     ContextKey context = ~ContextKey{0};
     u64 last_use = 0;
+    u32 live = 0;  // slots
   };
   static Bank& bank_of(SoftTlbSet* sets) {
     return *reinterpret_cast<Bank*>(reinterpret_cast<char*>(sets) - offsetof(Bank, sets));

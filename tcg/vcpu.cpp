@@ -102,11 +102,11 @@ const void* Vcpu::find_known() noexcept {
   const FetchedPage* page = jump_caches_.fetched(state_.jump_cache, state_.pc);
   if (!page) return nullptr;
   u64 offset = page->ram_offset + (state_.pc & kSoftPageMask);
-  TranslatedBlock* block = blocks_.find(page->ram, offset, state_.pc, page->mode);
-  if (!block || block->isolated) return nullptr;
-  if (options_.passes.has(Pass::JumpCache)) jump_caches_.add(state_.jump_cache, state_.pc, block->code);
+  const void* code = blocks_.find_code(page->ram, offset, state_.pc, page->mode).code;
+  if (!code) return nullptr;
+  if (options_.passes.has(Pass::JumpCache)) jump_caches_.add(state_.jump_cache, state_.pc, code);
   counters_.lookups++;
-  return block->code;
+  return code;
 }
 
 // A miss in the jump cache: the whole way through the MMU. Null when nothing is to be entered (a fault was

@@ -51,6 +51,41 @@ TEST(JumpCaches, TheLeastRecentlyUsedTableIsRecycledEmpty) {
   EXPECT_EQ(caches.fetched(first, 0x4000), nullptr);
 }
 
+TEST(JumpCaches, TheTableThatHasBecomeEmptyLastIsTakenFirst) {
+  JumpCaches caches;
+  JumpCacheEntry* tables[4];
+  for (u64 n = 0; n < 4; n++) {
+    tables[n] = caches.table_for(n, 0);
+    caches.add(tables[n], 0x4000, code(n));
+    caches.add_page(tables[n], {0x4000, ram(n), 0, 0});
+  }
+  auto forget = [&](u64 context, u64 va, u64 size) { caches.forget(va, size, {~u64{0}, context}); };
+  forget(1, 0, 0);
+  forget(2, 0x1000, u64{1} << 40);
+  forget(3, 0x100000, u64{1} << 40);  // not what it has
+  const u64 before = caches.recycled();
+  EXPECT_EQ(caches.table_for(10, 0), tables[2]);
+  EXPECT_EQ(caches.table_for(11, 0), tables[1]);
+  EXPECT_EQ(caches.recycled(), before + 2);
+  JumpCacheEntry* fresh = caches.table_for(12, 0);
+  for (JumpCacheEntry* t : tables) EXPECT_NE(fresh, t);
+  EXPECT_EQ(caches.recycled(), before + 2);
+  EXPECT_TRUE(has(tables[3], 0x4000));
+  EXPECT_NE(caches.fetched(tables[3], 0x4000), nullptr);
+}
+
+TEST(JumpCaches, AnEmptyTableInWhoseContextThePeHasBeenSinceStays) {
+  JumpCaches caches;
+  JumpCacheEntry* a = caches.table_for(1, 0);
+  caches.add(a, 0x4000, code(1));
+  caches.forget(0, 0, {});
+  EXPECT_EQ(caches.table_for(1, 0), a);
+  EXPECT_NE(caches.table_for(2, 0), a);
+  caches.forget(0, 0, {});
+  caches.touch(a);
+  EXPECT_NE(caches.table_for(3, 0), a);
+}
+
 TEST(JumpCaches, AForgottenRangeMayEndAtTheTopOfTheAddressSpace) {
   JumpCaches caches;
   JumpCacheEntry* t = caches.table_for(0, 0);
