@@ -162,7 +162,9 @@ void OptionParser::rtc(const std::string& a) {
 
 void OptionParser::semihosting_config(const std::string& a) {
   KeyValues values{"-semihosting-config", a, "enable"};
-  values.allow_only({"enable", "target", "arg"});
+  values.allow_only({"enable", "target", "chardev", "userspace", "arg"});
+  options_.semihosting.from_el0 = values.get_bool("userspace", options_.semihosting.from_el0);
+  options_.semihosting.chardev = values.get_or("chardev", options_.semihosting.chardev);
   options_.semihosting.enabled = values.get_bool("enable", true);
   std::string target = values.get_or("target", "native");
   if (target != "native" && target != "auto")
@@ -486,6 +488,7 @@ void OptionParser::check_chardev_users() {
   };
   use("-serial", options_.serial);
   use("-monitor", options_.monitor);
+  use("-semihosting-config", options_.semihosting.chardev);
   for (const DeviceOptions& d : options_.devices)
     use("-device " + d.driver, d.properties.get_or("chardev", ""));
 }

@@ -51,8 +51,9 @@ constexpr OptionRow kOptions[] = {
     {"pflash", "FILE", &OptionParser::pflash, "image of a flash bank, 64 MiB; the second one is bank 1"},
     {"semihosting", nullptr, &OptionParser::semihosting,
      "allow Arm semihosting calls (host files, exit status)"},
-    {"semihosting-config", "enable=on[,target=native][,arg=TEXT...]", &OptionParser::semihosting_config,
-     "the same, with arguments for the guest program"},
+    {"semihosting-config", "enable=on[,target=native][,chardev=ID][,userspace=on][,arg=TEXT...]",
+     &OptionParser::semihosting_config,
+     "the same, with arguments for the guest program, a console of its own, callers at EL0"},
 
     {nullptr, nullptr, nullptr, "Console and monitor"},
     {"nographic", nullptr, &OptionParser::nographic, "serial port and monitor share the terminal (default)"},

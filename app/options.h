@@ -58,6 +58,8 @@ struct TraceOptions {
 
 struct SemihostingOptions {
   bool enabled = false;
+  bool from_el0 = false;               // userspace=
+  std::string chardev;                 // "" = the serial port's
   std::vector<std::string> arguments;  // argv[0] first
 };
 

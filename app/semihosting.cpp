@@ -90,7 +90,7 @@ size_t SemihostingConsole::receive(std::span<const u8> bytes) {
   std::shared_ptr<Receiver> port;
   {
     std::lock_guard lock{mutex_};
-    if (readers_ > 0) {
+    if (readers_ > 0 || comes_again_) {
       bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
       arrived_.notify_all();
       return bytes.size();
@@ -103,6 +103,7 @@ size_t SemihostingConsole::receive(std::span<const u8> bytes) {
 std::optional<size_t> SemihostingConsole::read(std::span<u8> into) {
   std::unique_lock lock{mutex_};
   readers_++;
+  comes_again_ = false;
   if (bytes_.empty() && !at_end_) {
     // What the serial port has not taken may be ours.
     lock.unlock();
@@ -111,7 +112,10 @@ std::optional<size_t> SemihostingConsole::read(std::span<u8> into) {
   }
   arrived_.wait(lock, [this] { return !bytes_.empty() || at_end_ || interrupted_; });
   readers_--;
-  if (bytes_.empty() && !at_end_) return std::nullopt;
+  if (bytes_.empty() && !at_end_) {
+    comes_again_ = true;
+    return std::nullopt;
+  }
   size_t n = std::min(into.size(), bytes_.size());
   std::copy_n(bytes_.begin(), n, into.begin());
   bytes_.erase(bytes_.begin(), bytes_.begin() + ptrdiff_t(n));
@@ -133,6 +137,11 @@ void SemihostingConsole::interrupt_reads() {
 void SemihostingConsole::allow_reads() {
   std::lock_guard lock{mutex_};
   interrupted_ = false;
+}
+
+void SemihostingConsole::forget_reads() {
+  std::lock_guard lock{mutex_};
+  comes_again_ = false;
 }
 
 // An open handle: a file of the host, the console, or the features file.

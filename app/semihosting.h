@@ -34,8 +34,11 @@ class SemihostingConsole final : public ByteStream {
   void end_of_input();
   // Reads that would wait are interrupted from now on until `allow_reads`: the machine is being paused, and a
   // PE that waits for the user would never come to a safe point.
+  // A read that was interrupted comes again: what is typed until then is for it.
   void interrupt_reads();
   void allow_reads();
+  // Machine reset: no read comes again.
+  void forget_reads();
 
  private:
   size_t receive(std::span<const u8> bytes);
@@ -45,7 +48,7 @@ class SemihostingConsole final : public ByteStream {
   std::deque<u8> bytes_;
   std::shared_ptr<Receiver> port_;
   unsigned readers_ = 0;
-  bool at_end_ = false, interrupted_ = false;
+  bool at_end_ = false, interrupted_ = false, comes_again_ = false;
 };
 
 struct SemihostingConfig {
@@ -53,6 +56,7 @@ struct SemihostingConfig {
   u64 heap_base = 0, heap_limit = 0;  // SYS_HEAPINFO: free RAM
   u64 start_seconds = 0;              // seconds since 1970 at virtual time 0
   std::function<void(u64 code)> exit;
+  bool from_el0 = false;
 };
 
 class Semihosting final : public SemihostingHandler {
@@ -62,6 +66,7 @@ class Semihosting final : public SemihostingHandler {
   // The loader knows only later where RAM is free. Before the machine runs.
   void set_heap(u64 base, u64 limit) { config_.heap_base = base, config_.heap_limit = limit; }
 
+  bool allows_el0() const override { return config_.from_el0; }
   u64 call(u32 operation, u64 parameter, GuestMemory& memory) override;
 
  private:

@@ -73,7 +73,8 @@ Session::Session(const Options& options)
 Session::~Session() {
   monitor_.reset();
   if (board_) board_->pes().on_event({});
-  if (serial_) serial_->interrupt_reads();
+  for (SemihostingConsole* console : {serial_.get(), semihosting_console_.get()})
+    if (console) console->interrupt_reads();
   board_.reset();
 }
 
@@ -100,6 +101,9 @@ void Session::make_consoles() {
 
 void Session::make_semihosting() {
   if (!options_.semihosting.enabled) return;
+  if (const std::string& own = options_.semihosting.chardev; !own.empty())
+    semihosting_console_ = std::make_unique<SemihostingConsole>(consoles_->open(
+        own, "semihosting", {.ended = [this] { semihosting_console_->end_of_input(); }, .observed = true}));
   SemihostingConfig config;
   std::vector<std::string> arguments = options_.semihosting.arguments;
   if (arguments.empty()) {
@@ -108,6 +112,7 @@ void Session::make_semihosting() {
   }
   for (const std::string& a : arguments) config.command_line += (config.command_line.empty() ? "" : " ") + a;
   config.start_seconds = rtc_start_;
+  config.from_el0 = options_.semihosting.from_el0;
   config.exit = [this](u64 code) {
     {
       std::lock_guard lock{mutex_};
@@ -116,7 +121,8 @@ void Session::make_semihosting() {
     board_->pes().stop_and_post(
         {.kind = cpu::MachineEvent::Kind::Exit, .code = int(code), .pe = 0, .text = {}});
   };
-  semihosting_ = std::make_unique<Semihosting>(clock_, *serial_, std::move(config));
+  semihosting_ = std::make_unique<Semihosting>(
+      clock_, semihosting_console_ ? *semihosting_console_ : *serial_, std::move(config));
 }
 
 void Session::make_board() {
@@ -318,12 +324,18 @@ void Session::finish_output() {
 // No PE waits for the user or for a terminal any more; who pauses them can wait for them.
 void Session::let_pes_come() {
   serial_->interrupt_reads();
+  if (semihosting_console_) semihosting_console_->interrupt_reads();
   consoles_->release_writers(true);
 }
 
 void Session::pes_may_wait() {
   consoles_->release_writers(false);
-  if (!stopped_) serial_->allow_reads();
+  if (!stopped_) allow_reads();
+}
+
+void Session::allow_reads() {
+  serial_->allow_reads();
+  if (semihosting_console_) semihosting_console_->allow_reads();
 }
 
 void Session::console_output(std::span<const u8> bytes) {
@@ -356,7 +368,7 @@ void Session::stop() {
 
 void Session::cont() {
   if (!std::exchange(stopped_, false)) return;
-  serial_->allow_reads();
+  allow_reads();
   clock_.set_running(true);
   board_->pes().resume();
 }
@@ -367,6 +379,8 @@ void Session::reset() {
   board_->reset_devices();
   board_->load(loader_->segments());
   board_->pes().reset();
+  serial_->forget_reads();
+  if (semihosting_console_) semihosting_console_->forget_reads();
   pes_may_wait();
   board_->pes().resume();
 }

@@ -45,6 +45,7 @@ class Session {
   void console_output(std::span<const u8> bytes);
   void let_pes_come();
   void pes_may_wait();
+  void allow_reads();
   void finish_output();
   void end(EndReason reason, const std::string& message = {});
   void stop();
@@ -58,7 +59,7 @@ class Session {
   IoLoop loop_;
   OutputWatcher watcher_;
   std::unique_ptr<Consoles> consoles_;
-  std::unique_ptr<SemihostingConsole> serial_;
+  std::unique_ptr<SemihostingConsole> serial_, semihosting_console_;
   ByteStream* secure_serial_ = nullptr;
   std::unique_ptr<Semihosting> semihosting_;
   std::unique_ptr<Virt> board_;

@@ -26,6 +26,8 @@ class SemihostingHandler {
   // this result.
   static constexpr u64 kTryAgain = 0x8000'0000'7472'7961;
   virtual ~SemihostingHandler() = default;
+  // Whether programs at EL0 may call, too: to an operating system's users the host is closed otherwise.
+  virtual bool allows_el0() const { return false; }
   virtual u64 call(u32 operation, u64 parameter, GuestMemory& memory) = 0;
 };
 

@@ -326,7 +326,8 @@ u64 helper_brk(tcg::ExecState& state, u64 imm16, u64, u64) noexcept {
 u64 helper_hlt(tcg::ExecState& state, u64 imm16, u64, u64) noexcept {
   PeState& s = pe_state(state);
   constexpr u64 kSemihosting = 0xf000;
-  if (imm16 == kSemihosting && pe_of(s).semihosting()) {
+  const SemihostingHandler* host = pe_of(s).semihosting();
+  if (imm16 == kSemihosting && host && (s.el != 0 || host->allows_el0())) {
     s.pc += 4;
     pe_of(s).defer(Pe::Deferred::Semihosting);
     return 0;

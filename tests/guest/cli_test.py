@@ -86,6 +86,16 @@ class ExitStatus(Case):
             self.assertEqual(done.verdict["reason"], "guest-exit")
             self.assertEqual(done.verdict["guest_code"], code)
 
+    def test_semihosting_output_goes_to_a_chardev_of_its_own(self):
+        p = bare_metal.Program().say("serial").mov(0, 4).adr(1, "text").semihosting().power_off()
+        kernel = self.program(p.label("text").data(b"semihosting\0"))
+        log = self.path("log")
+        done = self.expect(0, "-kernel", kernel, "-chardev", f"file,id=c,path={log}", "-semihosting-config", "chardev=c")
+        self.assertEqual(done.stdout, b"serial")
+        self.assertEqual(read_text(log), "semihosting")
+        done = self.expect(0, "-kernel", kernel, "-chardev", f"file,id=c,path={log}", "-semihosting-config", "chardev=c",
+                           "--expect", "semihosting")
+
     def test_semihosting_is_off_unless_asked_for(self):
         self.expect(124, "-kernel", self.program(bare_metal.exits(3)), "--timeout", "200ms")
 

@@ -14,6 +14,18 @@ constexpr u32 kSvc5 = 0xd40000a1, kBrk7 = 0xd42000e0, kUdf = 0x00000000, kEretWo
               kLdrX0X1 = 0xf9400020, kStrX0X1 = 0xf9000020, kMovSpSelZero = 0xd50040bf, kSubSp8 = 0xd10023ff,
               kLdrX0Sp = 0xf94003e0, kMsrDaifClr2 = 0xd50342ff, kBrX1 = 0xd61f0020, kMovX0One = 0xd2800020;
 
+// Semihosting opens the host to the kernel; to its users only when asked for.
+TEST(Exception, SemihostingAtEl0IsUndefinedUnlessAllowed) {
+  for (bool allowed : {false, true}) {
+    PeWorld w;
+    w.el0_may_call = allowed;
+    w.drop_to_el0();
+    w.run({});
+    EXPECT_EQ(w.at_vector(0x400), !allowed);
+    EXPECT_EQ(w.ec(), 0u);  // unknown reason
+  }
+}
+
 TEST(Exception, SvcFromEl0UsesTheLowerElVectorAndReturnsBehindIt) {
   PeWorld w;
   w.drop_to_el0();

@@ -223,6 +223,11 @@ TEST(Options, SemihostingArguments) {
   Options o = good({"-semihosting-config", "enable=on,target=native,arg=prog,arg=one"});
   EXPECT_TRUE(o.semihosting.enabled);
   EXPECT_EQ(o.semihosting.arguments, (std::vector<std::string>{"prog", "one"}));
+  EXPECT_FALSE(o.semihosting.from_el0);
+  o = good({"-chardev", "file,id=log,path=x", "-semihosting-config", "chardev=log,userspace=on"});
+  EXPECT_EQ(o.semihosting.chardev, "log");
+  EXPECT_TRUE(o.semihosting.from_el0);
+  EXPECT_TRUE(has(bad({"-semihosting-config", "chardev=none"}), "no -chardev with id 'none'"));
   bad({"-semihosting-config", "enable=on,target=gdb"});
 }
 

@@ -67,6 +67,8 @@ struct PeWorld : SemihostingHandler {
     pe->request_attention();
     vcpu->run();
   }
+  bool el0_may_call = true;
+  bool allows_el0() const override { return el0_may_call; }
   u64 call(u32, u64, GuestMemory&) override {  // HLT #0xf000
     stopped_at = s().pc - 4;
     pe->power = Pe::Power::Off;

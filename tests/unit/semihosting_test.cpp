@@ -213,6 +213,27 @@ TEST(Semihosting, AnInterruptedReadIsTriedAgain) {
   EXPECT_EQ(r.call(0x06, {in, kBase + 0x500, 4}), 4u);
 }
 
+// Between the interruption and the second try nobody waits, and what is typed is not lost to the serial port.
+TEST(Semihosting, WhatIsTypedBeforeAnInterruptedReadComesAgainIsForIt) {
+  Rig r;
+  std::string port;
+  r.console.on_receive([&](std::span<const u8> b) { return port.append(b.begin(), b.end()), b.size(); });
+  r.console.interrupt_reads();
+  EXPECT_EQ(r.host.call(0x07, 0, r.memory), SemihostingHandler::kTryAgain);
+  r.console.allow_reads();
+  EXPECT_EQ(r.terminal.type("Z"), 1u);
+  EXPECT_EQ(port, "");
+  EXPECT_EQ(r.host.call(0x07, 0, r.memory), u64('Z'));
+  EXPECT_EQ(r.terminal.type("p"), 1u);
+  EXPECT_EQ(port, "p");
+
+  r.console.interrupt_reads();
+  EXPECT_EQ(r.host.call(0x07, 0, r.memory), SemihostingHandler::kTryAgain);
+  r.console.forget_reads();  // the machine is reset instead
+  EXPECT_EQ(r.terminal.type("q"), 1u);
+  EXPECT_EQ(port, "pq");
+}
+
 TEST(Semihosting, WithoutAReaderTheSerialPortGetsTheBytes) {
   Rig r;
   std::string port;
