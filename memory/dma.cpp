@@ -46,16 +46,23 @@ struct DmaMapping::State {
     places.push_back({t.ram, t.offset});
     if (keeps.empty() || keeps.back().get() != t.ram) keeps.push_back(t.ram->shared_from_this());
   }
-  void add_dependence(const Hop& hop) {
+  // `bytes` from hop.at on are used. A pointer is never used beyond them, so where a block is made up of
+  // pieces that change by themselves, the others may.
+  void add_dependence(const Hop& hop, u64 bytes) {
+    InclusiveRange input = hop.input;
+    if (const u64 piece = hop.region->piece_size()) {
+      input.first = std::max(input.first, hop.at & ~(piece - 1));
+      input.last = std::min(input.last, (hop.at + (bytes - 1)) | (piece - 1));
+    }
     if (!depends.empty()) {
       Dependence& d = depends.back();
       if (d.region == hop.region && d.index == hop.index && d.epoch == hop.epoch &&
-          d.input.last + 1 == hop.input.first && hop.input.first) {
-        d.input.last = hop.input.last;
+          d.input.last + 1 == input.first && input.first) {
+        d.input.last = input.last;
         return;
       }
     }
-    depends.push_back({hop.region, hop.index, hop.input, hop.epoch});
+    depends.push_back({hop.region, hop.index, input, hop.epoch});
   }
 };
 
@@ -225,7 +232,7 @@ DmaMapper::Walked DmaMapper::look(DmaMapping::State& s, DmaSegment& refused) con
                          (t.target == Translation::Target::RomDevice && !allows(s.access, Access::Write));
       if (!plain || s.spans.size() >= kMaxSpans) return Walked::NeedsBounce;
       s.add_span(t);
-      for (const Hop& hop : t.hops) s.add_dependence(hop);
+      for (const Hop& hop : t.hops) s.add_dependence(hop, t.length);
       done += t.length;
     }
   }

@@ -63,6 +63,10 @@ class IommuRegion : public Region {
   // says.
   virtual IommuEntry translate(Iova input, Access access, IommuIndex index, MemTxAttrs attrs,
                                Intent intent) const = 0;
+  // A translated block may be made up of pieces of this size (a power of two), each of which changes by
+  // itself and is published by itself. 0: a change of any part of a block is one of the whole block, as of an
+  // entry of a page table.
+  virtual u64 piece_size() const { return 0; }
   // A real transaction was refused: record the event, raise the interrupt. Called once per transaction,
   // without any lock held. Ok means RAZ/WI; anything else is what the initiator gets.
   virtual MemTxResult refuse(Iova input, Access access, MemTxAttrs attrs, const IommuEntry& entry) = 0;

@@ -23,14 +23,13 @@ struct Span {
 
 // The path as people read it: "smmu(0x1000) -> mpc(0x1000)".
 [[gnu::cold]] void complain_about_chain(const TranslateRequest& request, const Provenance& hops,
-                                        const u64* inputs, const IommuRegion& next, u64 input,
-                                        const char* what) {
+                                        const IommuRegion& next, u64 input, const char* what) {
   if (request.intent != Intent::Access) return;
   std::string path;
   char address[24];
-  for (unsigned i = 0; i < hops.size(); i++) {
-    std::snprintf(address, sizeof address, "(0x%llx) -> ", static_cast<unsigned long long>(inputs[i]));
-    path += hops[i].region->name() + address;
+  for (const Hop& hop : hops) {
+    std::snprintf(address, sizeof address, "(0x%llx) -> ", static_cast<unsigned long long>(hop.at));
+    path += hop.region->name() + address;
   }
   std::snprintf(address, sizeof address, "(0x%llx)", static_cast<unsigned long long>(input));
   guest_error("%s: %s of IOMMUs at 0x%llx: %s", request.space.name().c_str(), what,
@@ -44,7 +43,6 @@ struct Walk {
   Span span;
   const AddressSpace* space;
   u64 address;
-  u64 inputs[kMaxHops];  // what each hop was asked
 
   Walk(const TranslateRequest& r, Translation& t) : request(r), out(t), space(&r.space), address(r.address) {}
 
@@ -57,15 +55,15 @@ struct Walk {
 
 // The same question to the same IOMMU has the same answer: asking it again would go on for ever.
 bool Walk::chain_is_endless(IommuRegion& region, IommuIndex index, u64 input) {
-  for (unsigned i = 0; i < out.hops.size(); i++) {
-    if (out.hops[i].region == &region && out.hops[i].index == index && inputs[i] == input) {
-      complain_about_chain(request, out.hops, inputs, region, input, "cycle");
+  for (const Hop& before : out.hops) {
+    if (before.region == &region && before.index == index && before.at == input) {
+      complain_about_chain(request, out.hops, region, input, "cycle");
       out.result = MemTxResult::decode_error(Reason::ChainCycle, hop());
       return true;
     }
   }
   if (out.hops.size() == kMaxHops) {
-    complain_about_chain(request, out.hops, inputs, region, input, "too long a chain");
+    complain_about_chain(request, out.hops, region, input, "too long a chain");
     out.result = MemTxResult::decode_error(Reason::ChainTooDeep, hop());
     return true;
   }
@@ -83,8 +81,7 @@ bool Walk::through(IommuRegion& region, u64 input) {
     return false;
   }
   u8 at = hop();
-  inputs[at] = input;
-  out.hops.push({&region, index, entry.input, epoch});
+  out.hops.push({&region, index, entry.input, epoch, input});
   span.narrow(entry.input, input);
   out.rights = out.rights & entry.rights;
   if (!allows(entry.rights, request.access) || !entry.target) {

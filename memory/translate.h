@@ -14,6 +14,7 @@ struct Hop {
   IommuIndex index;
   InclusiveRange input;  // the block that was used, as offsets into the region
   u64 epoch;             // of the region, taken before it was asked
+  u64 at;                // what it was asked: an offset into the region, in `input`
 };
 
 class Provenance {

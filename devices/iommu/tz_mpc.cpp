@@ -124,7 +124,7 @@ bool TzMpc::is_non_secure(u64 block) const {
 // state within the same 4 KiB. A uniform page then is one entry, and has a fast slot in a soft TLB; a mixed
 // page has one per run. Not beyond the page: whoever holds the entry of one page must not lose it because a
 // block of another one changes. A holder that uses all of the entry, as a PE does, so loses exactly what a
-// changed block is part of.
+// changed block is part of; one that uses a few bytes of it, as a DMA mapping does, goes by piece_size().
 InclusiveRange TzMpc::run_around(u64 input) const {
   u64 block = input >> block_shift_;
   u64 first = block, last = block;

@@ -52,6 +52,7 @@ class TzMpc final : public IommuRegion, public RegisterDevice<TzMpc> {
   IommuIndex index_for(MemTxAttrs attrs) const override;
   IommuEntry translate(Iova input, Access access, IommuIndex index, MemTxAttrs attrs,
                        Intent intent) const override;
+  u64 piece_size() const override { return block_size(); }
   MemTxResult refuse(Iova input, Access access, MemTxAttrs attrs, const IommuEntry& entry) override;
 
   // APB: 32 bits wide.

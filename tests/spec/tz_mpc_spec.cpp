@@ -162,6 +162,34 @@ SPEC("MPC: a LUT write retires only when a pinned DMA pointer into the block has
   EXPECT_TRUE(retired);
 }
 
+// C9, C14: of the 4 KiB around it, the mapping has used five blocks.
+SPEC("MPC C14: a DMA mapping dies with each block that it touches, and with none beside them in the page") {
+  for (u64 size : {32, 256, 2048}) {
+    const u64 first = 0x1000 / size + 1, last = first + (size == 2048 ? 1 : 4);
+    for (u64 block = 0x1000 / size - 2; block <= last + 2; block++) {
+      MpcWorld w(size);
+      DmaMapper mapper(DmaPort(w.upstream, kSecureDevice));
+      auto [mapping, result] = mapper.map(first * size + size - 1, (last - first - 1) * size + 2,
+                                          Access::Write);  // one byte of each end
+      ASSERT_TRUE(mapping && !mapping.bounced());
+      w.set_block(block, true);
+      EXPECT_EQ(mapping.revoked(), block >= first && block <= last) << size << " " << block;
+    }
+  }
+}
+SPEC("MPC C14: a DMA mapping through another gate in front keeps to the blocks that it reaches in the MPC") {
+  MpcWorld w(32);
+  auto front = std::make_shared<TestIommu>(w.hub);
+  AddressSpace top(w.topology, "top", front);
+  front->map(front->index_for(kSecureDevice), {{0x7000, 0x8fff}, 0x1000, Access::All, &w.upstream});
+  DmaMapper mapper(DmaPort(top, kSecureDevice));
+  auto [mapping, result] = mapper.map(0x7840, 64, Access::Read);  // blocks 0x1840 / 32 and the next
+  w.set_block(0x1820 / 32, true), w.set_block(0x1880 / 32, true);
+  EXPECT_FALSE(mapping.revoked());
+  front->unmap(front->index_for(kSecureDevice), {0x8800, 0x8800});  // of the one block in front: all of it
+  EXPECT_TRUE(mapping.revoked());
+}
+
 SPEC("MPC M2: the gate acknowledges only when transfers that were under way have ended") {
   MpcWorld w;
   DmaMapper mapper(DmaPort(w.upstream, kSecureDevice));

@@ -16,7 +16,7 @@ CacheEntry entry(u32 asid, InclusiveRange input, u64 output = 0) {
   return {.scope = {.asid = asid}, .input = input, .output = output, .rights = Access::All};
 }
 Hop hop(u64 region, u64 index, InclusiveRange input) {
-  return {reinterpret_cast<IommuRegion*>(region), IommuIndex(index), input, 1};
+  return {reinterpret_cast<IommuRegion*>(region), IommuIndex(index), input, 1, input.first};
 }
 const IommuRegion* region(u64 n) { return reinterpret_cast<const IommuRegion*>(n); }
 
