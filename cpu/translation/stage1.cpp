@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "base/log.h"
+#include "base/trace.h"
 
 namespace sluice::cpu {
 
@@ -19,6 +20,25 @@ struct Stage1Walker::Cursor {
 };
 
 namespace {
+
+Trace<unsigned, u64, unsigned, u64, u64> trace_read{"arm_ptw_read",
+                                                    "pe={} va={:#x} level={} addr={:#x} descriptor={:#x}"};
+Trace<unsigned, u64, u64, unsigned, u64> trace_done{"arm_ptw_done",
+                                                    "pe={} va={:#x} pa={:#x} level={} size={:#x}"};
+Trace<unsigned, u64, const char*, unsigned> trace_fault{"arm_ptw_fault", "pe={} va={:#x} fault={} level={}"};
+
+const char* name_of(Fault::Kind kind) {
+  switch (kind) {
+    case Fault::Kind::AddressSize: return "address-size";
+    case Fault::Kind::Translation: return "translation";
+    case Fault::Kind::AccessFlag: return "access-flag";
+    case Fault::Kind::Permission: return "permission";
+    case Fault::Kind::Alignment: return "alignment";
+    case Fault::Kind::ExternalOnWalk: return "external-on-walk";
+    case Fault::Kind::AtomicUpdate: return "atomic-update";
+    default: return "other";
+  }
+}
 
 bool fail(Fault& fault, Fault::Kind kind, unsigned level) {
   fault.kind = kind;
@@ -152,6 +172,7 @@ bool Stage1Walker::read(const RegimeControls& c, u64 va, Intent intent, Cursor& 
   }
   at.value = load_descriptor(at.host, c.big_endian);
   if (trace_) trace_->push_back({u8(at.level), at.address, at.value});
+  if (intent == Intent::Access) trace_read(number_, va, at.level, at.address, at.value);
   return true;
 }
 
@@ -251,6 +272,12 @@ bool Stage1Walker::walk(const RegimeControls& c, u64 va, const Purpose& p, FillG
     out = {};
     Step step = attempt(c, va, p, guard, out, fault);
     if (step == Step::Again) continue;
+    if (p.intent == Intent::Access) {
+      if (step == Step::Done)
+        trace_done(number_, va, out.at(va), out.level, out.input.last - out.input.first + 1);
+      else
+        trace_fault(number_, va, name_of(fault.kind), fault.level);
+    }
     if (Log::on(LogTopic::Mmu) && p.intent == Intent::Access) {
       if (step == Step::Done)
         log_line(LogTopic::Mmu, "PE%u walk va 0x%llx -> pa 0x%llx, level %u, descriptor 0x%llx", number_,

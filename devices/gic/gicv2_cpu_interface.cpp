@@ -4,10 +4,14 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/trace.h"
 #include "devices/gic/gicv2_frames.h"
 
 namespace sluice {
 namespace {
+
+Trace<unsigned, u64, u64, bool> trace_read{"gic_cpu_read", "cpu={} offset={:#x} data={:#x} secure={:d}"};
+Trace<unsigned, u64, u64, bool> trace_write{"gic_cpu_write", "cpu={} offset={:#x} data={:#x} secure={:d}"};
 
 constexpr u32 kCtlr = 0x000, kPmr = 0x004, kBpr = 0x008, kIar = 0x00c, kEoir = 0x010, kRpr = 0x014;
 constexpr u32 kHppir = 0x018, kAbpr = 0x01c, kAiar = 0x020, kAeoir = 0x024, kAhppir = 0x028;
@@ -28,12 +32,14 @@ MemTxResult Gicv2CpuInterface::read(u64 offset, unsigned size, u64& value, MemTx
     guest_error("gicv2: %u-byte read of the CPU interface at offset 0x%llx", size,
                 static_cast<unsigned long long>(offset));
   }
+  if (is_pe) trace_read(attrs.initiator.number, offset, value, !core_.view(attrs).ns);
   return MemTxResult::ok();
 }
 
 MemTxResult Gicv2CpuInterface::write(u64 offset, unsigned size, u64 value, MemTxAttrs attrs) {
   std::lock_guard held{core_.mutex};
   bool is_pe = attrs.initiator.kind == Initiator::Kind::Pe && attrs.initiator.number < core_.pes.size();
+  if (is_pe) trace_write(attrs.initiator.number, offset, value, !core_.view(attrs).ns);
   if (size == 4 && offset % 4 == 0 && offset < Gicv2::kCpuInterfaceSize && is_pe) {
     write32(core_.view(attrs), u32(offset), u32(value));
   } else {

@@ -1,11 +1,15 @@
 // devices/gic/gicv2_distributor.cpp: GICD_*, Arm IHI 0048B.b section 4.3. A Non-secure access sees Group 1
 // only.
 #include "base/log.h"
+#include "base/trace.h"
 #include "devices/gic/gic_id.h"
 #include "devices/gic/gicv2_frames.h"
 
 namespace sluice {
 namespace {
+
+Trace<u64, u64, unsigned, bool> trace_read{"gic_dist_read", "offset={:#x} data={:#x} size={} secure={:d}"};
+Trace<u64, u64, unsigned, bool> trace_write{"gic_dist_write", "offset={:#x} data={:#x} size={} secure={:d}"};
 
 constexpr u32 kCtlr = 0x000, kTyper = 0x004, kIidr = 0x008;
 constexpr u32 kIgroupr = 0x080, kIpriorityr = 0x400, kItargetsr = 0x800, kIcfgr = 0xc00, kIcfgrEnd = 0xd00;
@@ -33,6 +37,7 @@ MemTxResult Gicv2Distributor::read(u64 offset, unsigned size, u64& value, MemTxA
   } else {
     guest_error("gicv2: %u-byte read of the Distributor at offset 0x%x", size, at);
   }
+  trace_read(offset, value, size, !v.ns);
   return MemTxResult::ok();
 }
 
@@ -40,6 +45,7 @@ MemTxResult Gicv2Distributor::write(u64 offset, unsigned size, u64 value, MemTxA
   std::lock_guard held{core_.mutex};
   Gicv2View v = core_.view(attrs);
   u32 at = u32(offset & 0xfff);
+  trace_write(offset, value, size, !v.ns);
   if (offset >= Gicv2::kDistributorSize) {
     guest_error("gicv2: write beyond the Distributor, offset 0x%llx",
                 static_cast<unsigned long long>(offset));

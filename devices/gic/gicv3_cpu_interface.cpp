@@ -3,10 +3,35 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/trace.h"
 #include "devices/gic/gicv3_frames.h"
 
 namespace sluice {
 namespace {
+
+using RegisterTrace = Trace<unsigned, u64>;
+RegisterTrace trace_iar1_read{"gicv3_icc_iar1_read", "cpu={} value={:#x}"};
+RegisterTrace trace_iar0_read{"gicv3_icc_iar0_read", "cpu={} value={:#x}"};
+RegisterTrace trace_pmr_read{"gicv3_icc_pmr_read", "cpu={} value={:#x}"};
+RegisterTrace trace_hppir0_read{"gicv3_icc_hppir0_read", "cpu={} value={:#x}"};
+RegisterTrace trace_hppir1_read{"gicv3_icc_hppir1_read", "cpu={} value={:#x}"};
+RegisterTrace trace_bpr_read{"gicv3_icc_bpr_read", "cpu={} value={:#x}"};
+RegisterTrace trace_rpr_read{"gicv3_icc_rpr_read", "cpu={} value={:#x}"};
+RegisterTrace trace_ctlr_read{"gicv3_icc_ctlr_read", "cpu={} value={:#x}"};
+RegisterTrace trace_ctlr_el3_read{"gicv3_icc_ctlr_el3_read", "cpu={} value={:#x}"};
+RegisterTrace trace_igrpen_read{"gicv3_icc_igrpen_read", "cpu={} value={:#x}"};
+RegisterTrace trace_igrpen1_el3_read{"gicv3_icc_igrpen1_el3_read", "cpu={} value={:#x}"};
+RegisterTrace trace_eoir_write{"gicv3_icc_eoir_write", "cpu={} value={:#x}"};
+RegisterTrace trace_dir_write{"gicv3_icc_dir_write", "cpu={} value={:#x}"};
+RegisterTrace trace_pmr_write{"gicv3_icc_pmr_write", "cpu={} value={:#x}"};
+RegisterTrace trace_sgi1r_write{"gicv3_icc_sgi1r_write", "cpu={} value={:#x}"};
+RegisterTrace trace_asgi1r_write{"gicv3_icc_asgi1r_write", "cpu={} value={:#x}"};
+RegisterTrace trace_sgi0r_write{"gicv3_icc_sgi0r_write", "cpu={} value={:#x}"};
+RegisterTrace trace_bpr_write{"gicv3_icc_bpr_write", "cpu={} value={:#x}"};
+RegisterTrace trace_ctlr_write{"gicv3_icc_ctlr_write", "cpu={} value={:#x}"};
+RegisterTrace trace_ctlr_el3_write{"gicv3_icc_ctlr_el3_write", "cpu={} value={:#x}"};
+RegisterTrace trace_igrpen_write{"gicv3_icc_igrpen_write", "cpu={} value={:#x}"};
+RegisterTrace trace_igrpen1_el3_write{"gicv3_icc_igrpen1_el3_write", "cpu={} value={:#x}"};
 
 // Every ICC register but ICC_PMR_EL1 is op0 3, CRn 12. Two Security states are two because there is EL3;
 // there is no EL2, and ICC_SRE_EL2 is then RES0 from EL3.
@@ -80,24 +105,30 @@ void Gicv3CpuInterface::security_changed(SysregAccessor who) {
 
 u64 Gicv3CpuInterface::read(SysregId id, SysregAccessor who) {
   std::lock_guard held{core_.mutex};
+  auto traced = [&](const RegisterTrace& event, u64 value) {
+    event(number_, value);
+    return value;
+  };
   u16 r = id.value;
   switch (r) {
-    case ICC_IAR1_EL1: return acknowledge(true, who);
-    case ICC_IAR0_EL1: return acknowledge(false, who);
-    case ICC_PMR_EL1: return read_pmr(who);
-    case ICC_HPPIR0_EL1: return highest_pending(false, who);
-    case ICC_HPPIR1_EL1: return highest_pending(true, who);
-    case ICC_BPR0_EL1: return pe().bpr0;
-    case ICC_BPR1_EL1: return read_bpr1(who);
-    case ICC_RPR_EL1: return read_rpr(who);
-    case ICC_CTLR_EL1: return read_ctlr(who);
-    case ICC_CTLR_EL3: return read_ctlr_el3();
+    case ICC_IAR1_EL1: return traced(trace_iar1_read, acknowledge(true, who));
+    case ICC_IAR0_EL1: return traced(trace_iar0_read, acknowledge(false, who));
+    case ICC_PMR_EL1: return traced(trace_pmr_read, read_pmr(who));
+    case ICC_HPPIR0_EL1: return traced(trace_hppir0_read, highest_pending(false, who));
+    case ICC_HPPIR1_EL1: return traced(trace_hppir1_read, highest_pending(true, who));
+    case ICC_BPR0_EL1: return traced(trace_bpr_read, pe().bpr0);
+    case ICC_BPR1_EL1: return traced(trace_bpr_read, read_bpr1(who));
+    case ICC_RPR_EL1: return traced(trace_rpr_read, read_rpr(who));
+    case ICC_CTLR_EL1: return traced(trace_ctlr_read, read_ctlr(who));
+    case ICC_CTLR_EL3: return traced(trace_ctlr_el3_read, read_ctlr_el3());
     case ICC_SRE_EL1: return kSre;
     case ICC_SRE_EL2: return 0;
     case ICC_SRE_EL3: return kSre | kSreEnable;
-    case ICC_IGRPEN0_EL1: return pe().group_enabled[kGroup0];
-    case ICC_IGRPEN1_EL1: return pe().group_enabled[group1(who)];
-    case ICC_IGRPEN1_EL3: return pe().group_enabled[kGroup1Ns] | pe().group_enabled[kGroup1S] << 1;
+    case ICC_IGRPEN0_EL1: return traced(trace_igrpen_read, pe().group_enabled[kGroup0]);
+    case ICC_IGRPEN1_EL1: return traced(trace_igrpen_read, pe().group_enabled[group1(who)]);
+    case ICC_IGRPEN1_EL3:
+      return traced(trace_igrpen1_el3_read,
+                    pe().group_enabled[kGroup1Ns] | pe().group_enabled[kGroup1S] << 1);
     default: break;
   }
   if (within(r, ICC_AP0R0_EL1, ICC_AP0R3_EL1)) return pe().active[kGroup0].read(r - ICC_AP0R0_EL1);
@@ -110,24 +141,29 @@ void Gicv3CpuInterface::write(SysregId id, u64 value, SysregAccessor who) {
   std::lock_guard held{core_.mutex};
   u16 r = id.value;
   switch (r) {
-    case ICC_EOIR1_EL1: return end_of_interrupt(true, value, who);
-    case ICC_EOIR0_EL1: return end_of_interrupt(false, value, who);
-    case ICC_DIR_EL1: return deactivate(value, who);
-    case ICC_PMR_EL1: return write_pmr(value, who);
-    case ICC_SGI1R_EL1: return write_sgir(group1(who), value, who);
+    case ICC_EOIR1_EL1: trace_eoir_write(number_, value); return end_of_interrupt(true, value, who);
+    case ICC_EOIR0_EL1: trace_eoir_write(number_, value); return end_of_interrupt(false, value, who);
+    case ICC_DIR_EL1: trace_dir_write(number_, value); return deactivate(value, who);
+    case ICC_PMR_EL1: trace_pmr_write(number_, value); return write_pmr(value, who);
+    case ICC_SGI1R_EL1: trace_sgi1r_write(number_, value); return write_sgir(group1(who), value, who);
     // The other state's Group 1. With one Security state that is Group 0.
-    case ICC_ASGI1R_EL1: return write_sgir(ns_bank(who) ? kGroup1S : kGroup1Ns, value, who);
-    case ICC_SGI0R_EL1: return write_sgir(kGroup0, value, who);
-    case ICC_BPR0_EL1: return write_bpr0(value);
-    case ICC_BPR1_EL1: return write_bpr1(value, who);
-    case ICC_CTLR_EL1: return write_ctlr(value, who);
-    case ICC_CTLR_EL3: return write_ctlr_el3(value);
+    case ICC_ASGI1R_EL1:
+      trace_asgi1r_write(number_, value);
+      return write_sgir(ns_bank(who) ? kGroup1S : kGroup1Ns, value, who);
+    case ICC_SGI0R_EL1: trace_sgi0r_write(number_, value); return write_sgir(kGroup0, value, who);
+    case ICC_BPR0_EL1: trace_bpr_write(number_, value); return write_bpr0(value);
+    case ICC_BPR1_EL1: trace_bpr_write(number_, value); return write_bpr1(value, who);
+    case ICC_CTLR_EL1: trace_ctlr_write(number_, value); return write_ctlr(value, who);
+    case ICC_CTLR_EL3: trace_ctlr_el3_write(number_, value); return write_ctlr_el3(value);
     case ICC_SRE_EL1:
     case ICC_SRE_EL2:
     case ICC_SRE_EL3: return;
-    case ICC_IGRPEN0_EL1: return enable(kGroup0, value & 1);
-    case ICC_IGRPEN1_EL1: return enable(group1(who), value & 1);
-    case ICC_IGRPEN1_EL3: enable(kGroup1Ns, value & 1); return enable(kGroup1S, value & 2);
+    case ICC_IGRPEN0_EL1: trace_igrpen_write(number_, value); return enable(kGroup0, value & 1);
+    case ICC_IGRPEN1_EL1: trace_igrpen_write(number_, value); return enable(group1(who), value & 1);
+    case ICC_IGRPEN1_EL3:
+      trace_igrpen1_el3_write(number_, value);
+      enable(kGroup1Ns, value & 1);
+      return enable(kGroup1S, value & 2);
     default: break;
   }
   if (within(r, ICC_AP0R0_EL1, ICC_AP0R3_EL1)) {

@@ -1,11 +1,16 @@
 // devices/gic/gicv3_distributor.cpp: GICD_*, Arm IHI 0069H, with ARE == 1. With two Security states a
 // Non-secure access sees Non-secure Group 1 only.
 #include "base/log.h"
+#include "base/trace.h"
 #include "devices/gic/gic_id.h"
 #include "devices/gic/gicv3_frames.h"
 
 namespace sluice {
 namespace {
+
+Trace<u64, u64, unsigned, bool> trace_read{"gicv3_dist_read", "offset={:#x} data={:#x} size={} secure={:d}"};
+Trace<u64, u64, unsigned, bool> trace_write{"gicv3_dist_write",
+                                            "offset={:#x} data={:#x} size={} secure={:d}"};
 
 constexpr u32 kCtlr = 0x0000, kTyper = 0x0004, kIidr = 0x0008, kTyper2 = 0x000c, kStatusr = 0x0010;
 constexpr u32 kIgroupr = 0x0080, kIpriorityr = 0x0400, kItargetsr = 0x0800, kIcfgr = 0x0c00,
@@ -39,6 +44,7 @@ MemTxResult Gicv3Distributor::read(u64 offset, unsigned size, u64& value, MemTxA
     value = 0;
     guest_error("gicv3: %u-byte read of the Distributor at offset 0x%x", size, at);
   }
+  trace_read(offset, value, size, !ns);
   return MemTxResult::ok();
 }
 
@@ -46,6 +52,7 @@ MemTxResult Gicv3Distributor::write(u64 offset, unsigned size, u64 value, MemTxA
   std::lock_guard held{core_.mutex};
   bool ns = core_.is_non_secure(attrs);
   u32 at = u32(offset & 0xffff);
+  trace_write(offset, value, size, !ns);
   if (is_router(at) && (is_word(at, size) || (size == 8 && at % 8 == 0))) {
     if (!hides((at - kIrouter) / 8, ns)) write_router(at, size, value);
   } else if (is_word(at, size)) {

@@ -2,11 +2,17 @@
 // Non-secure access sees Non-secure Group 1 only. No direct LPIs (GICR_TYPER.DirectLPI == 0): an
 // ITS makes them. They share their configuration table (GICR_TYPER.CommonLPIAff == 0).
 #include "base/log.h"
+#include "base/trace.h"
 #include "devices/gic/gic_id.h"
 #include "devices/gic/gicv3_frames.h"
 
 namespace sluice {
 namespace {
+
+Trace<u64, u64, u64, unsigned, bool> trace_read{"gicv3_redist_read",
+                                                "cpu={} offset={:#x} data={:#x} size={} secure={:d}"};
+Trace<u64, u64, u64, unsigned, bool> trace_write{"gicv3_redist_write",
+                                                 "cpu={} offset={:#x} data={:#x} size={} secure={:d}"};
 
 constexpr u32 kCtlr = 0x00, kIidr = 0x04, kTyper = 0x08, kStatusr = 0x10, kWaker = 0x14;
 constexpr u32 kPropbaser = 0x70, kPendbaser = 0x78;
@@ -44,6 +50,7 @@ MemTxResult Gicv3Redistributors::read(u64 offset, unsigned size, u64& value, Mem
   } else {
     guest_error("gicv3: %u-byte read of a Redistributor at offset 0x%x", size, unsigned(offset & 0x1ffff));
   }
+  trace_read(n, offset % Gicv3::kRedistributorStride, value, size, !ns);
   return MemTxResult::ok();
 }
 
@@ -63,6 +70,7 @@ bool Gicv3Redistributors::write_locked(u64 offset, unsigned size, u64 value, boo
   u64 n = offset / Gicv3::kRedistributorStride;
   u32 at = u32(offset & 0xffff);
   bool sgi_base = offset & 0x10000;
+  trace_write(n, offset % Gicv3::kRedistributorStride, value, size, !ns);
   if (n >= core_.pes.size()) {
     guest_error("gicv3: write beyond the last Redistributor, offset 0x%llx",
                 static_cast<unsigned long long>(offset));

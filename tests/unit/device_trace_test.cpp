@@ -5,6 +5,7 @@
 #include "tests/support/mmu_world.h"
 #include "tests/support/mpc_world.h"
 #include "tests/support/trace_file.h"
+#include "tests/unit/gic_rig.h"
 #include "tests/unit/pci_rig.h"
 
 namespace sluice {
@@ -66,6 +67,58 @@ TEST(TlbiTrace, TheInstructionAndHowManyEntriesThePeHasRemoved) {
   EXPECT_EQ(lines[1],
             "arm_tlbi_apply pe=0 world=EL1&0-NS vmid=0 asid=0 first=0x12345000 last=0x12345000 removed=1");
   EXPECT_TRUE(lines[3].ends_with(" removed=0")) << lines[3];
+}
+
+TEST(WalkTrace, EveryDescriptorThatIsReadAndWhatCameOfIt) {
+  constexpr u64 kVa = 0x12345000;
+  MmuWorld w;
+  w.low.map(kVa, kRamBase + 0x10000, pte::kNormal);
+  TraceFile trace{"arm_ptw_*"};
+  EXPECT_TRUE(w.pe.load(kVa + 8));
+  EXPECT_TRUE(w.pe.load(kVa + 16));                   // from the TLB
+  EXPECT_FALSE(w.pe.load(kVa + 0x1000));              // the walk cache knows the last table
+  EXPECT_FALSE(w.pe.ok(u64{1} << 50, Access::Read));  // beyond the range: no table is read
+  auto read = [&](unsigned level, u64 va) {
+    const u64& entry = w.low.entry(va, level);
+    const u64 at = kRamBase + u64(reinterpret_cast<const u8*>(&entry) - w.ram->host());
+    return fmt::format("arm_ptw_read pe=0 va={:#x} level={} addr={:#x} descriptor={:#x}", va, level, at,
+                       entry);
+  };
+  EXPECT_EQ(trace.lines(),
+            (Lines{read(0, kVa + 8), read(1, kVa + 8), read(2, kVa + 8), read(3, kVa + 8),
+                   "arm_ptw_done pe=0 va=0x12345008 pa=0x40010008 level=3 size=0x1000", read(3, kVa + 0x1000),
+                   "arm_ptw_fault pe=0 va=0x12346000 fault=translation level=3",
+                   "arm_ptw_fault pe=0 va=0x4000000000000 fault=translation level=0"}));
+}
+
+TEST(GicTrace, RegistersOfAGicv2) {
+  gic_rig::Rig<Gicv2> r({.pes = 2, .spis = 32}, 2);
+  TraceFile trace{"gic_*"};
+  r.d(gic_rig::GICD_CTLR, 1, 0);
+  r.d(gic_rig::GICD_CTLR, 1);
+  (void)r.gic.cpu_interface().write(4, 4, 0xf0, gic_rig::by_pe(1));
+  EXPECT_EQ(trace.lines(), (Lines{"gic_dist_write offset=0x0 data=0x1 size=4 secure=1",
+                                  "gic_dist_read offset=0x0 data=0x1 size=4 secure=1",
+                                  "gic_cpu_write cpu=1 offset=0x4 data=0xf0 secure=1"}));
+}
+
+TEST(GicTrace, RegistersOfAGicv3) {
+  gic_rig::V3 r(2);
+  TraceFile trace{"gicv3_dist_*", "gicv3_redist_*", "gicv3_icc_*"};
+  constexpr SysregAccessor kEl1{.el = 1};
+  r.d(gic_rig::GICD_CTLR, 2, 0);
+  (void)gic_rig::mmio_read(r.gic.redistributors(), 0x20014, 4, gic_rig::by_pe(0));  // GICR_WAKER of PE 1
+  r.gic.cpu_interface(1).write(gic_rig::ICC_PMR, 0xf8, kEl1);
+  (void)r.gic.cpu_interface(1).read(gic_rig::ICC_IAR1, kEl1);
+  r.gic.cpu_interface(0).write(gic_rig::ICC_EOIR1, 1023, kEl1);
+  const Lines lines = trace.lines();
+  ASSERT_EQ(lines.size(), 5u);
+  EXPECT_TRUE(lines[0].starts_with("gicv3_dist_write offset=0x0 data=0x2 size=4 secure=")) << lines[0];
+  EXPECT_TRUE(lines[1].starts_with("gicv3_redist_read cpu=1 offset=0x14 data=0x6 size=4 secure="))
+      << lines[1];
+  EXPECT_EQ(lines[2], "gicv3_icc_pmr_write cpu=1 value=0xf8");
+  EXPECT_EQ(lines[3], "gicv3_icc_iar1_read cpu=1 value=0x3ff");  // nothing is pending
+  EXPECT_EQ(lines[4], "gicv3_icc_eoir_write cpu=0 value=0x3ff");
 }
 
 }  // namespace
