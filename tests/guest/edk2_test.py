@@ -11,26 +11,18 @@ import pathlib
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import debian  # noqa: E402
+import grub  # noqa: E402
 import packages  # noqa: E402
 from machine import LONG, Machine, Shell  # noqa: E402
 
 SLUICE, BUILD = None, None
-FAT_MIB = 128
 KERNEL_ARGUMENTS = "console=ttyAMA0 rdinit=/bin/sh"
-GRUB_MENU = f"""set timeout=0
-menuentry "Debian" {{
-  search --no-floppy --file /linux --set=root
-  linux /linux {KERNEL_ARGUMENTS}
-  initrd /initrd.gz
-}}
-"""
 VARIABLE = "SluiceTest -guid 12345678-1234-1234-1234-123456789abc"
 PROBLEMS = "dmesg | grep -E 'WARNING|BUG:|Oops|rcu.*stall|Call trace|Internal error|ACPI.*Error|ACPI BIOS'"
 
@@ -184,28 +176,12 @@ class Edk2(unittest.TestCase):
                   machine="virt,gic-version=3,iommu=smmuv3", cpu="max", pes=2, check=check)
 
     def grub_disk(self):
-        """A FAT disk with GRUB where UEFI looks for a boot loader, and a kernel."""
-        if not shutil.which("mformat"):
-            self.skipTest("mtools are not installed")
-        if self.disk:
-            return self.disk
-        try:
-            package = debian.fetch_package(pathlib.Path(self.path("apt")), debian.BOOKWORM, "grub-efi-arm64-bin")
-        except debian.Missing as e:
-            self.skipTest(str(e))
-        grub = str(package / "usr/lib/grub/arm64-efi/monolithic/grubaa64.efi")
-        menu = self.path("grub.cfg")
-        pathlib.Path(menu).write_text(GRUB_MENU)
-        disk = self.path("grub.img")
-        with open(disk, "wb") as f:
-            f.truncate(FAT_MIB << 20)
-        subprocess.run(["mformat", "-i", disk, "-F", "::"], check=True)
-        subprocess.run(["mmd", "-i", disk, "::EFI", "::EFI/BOOT", "::EFI/debian"], check=True)
-        for source, target in ((grub, "EFI/BOOT/BOOTAA64.EFI"), (menu, "EFI/debian/grub.cfg"),
-                               (self.kernel, "linux"), (self.initrd, "initrd.gz")):
-            subprocess.run(["mcopy", "-i", disk, source, f"::{target}"], check=True)
-        type(self).disk = disk
-        return disk
+        if not self.disk:
+            try:
+                type(self).disk = grub.make_disk(BUILD, self.path("grub.img"), self.kernel, self.initrd, KERNEL_ARGUMENTS)
+            except packages.Missing as e:
+                self.skipTest(str(e))
+        return self.disk
 
     def pci_disk(self, platform="off"):
         return ("-drive", f"if=none,id=d,readonly=on,file={self.grub_disk()}",

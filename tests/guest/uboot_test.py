@@ -5,19 +5,18 @@
 """
 import os
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import debian  # noqa: E402
+import grub  # noqa: E402
 import packages  # noqa: E402
 from machine import Machine, Shell  # noqa: E402
 
 SLUICE, BUILD = None, None
-FAT_MIB = 128
+KERNEL_ARGUMENTS = "console=ttyAMA0 rdinit=/bin/sh"
 
 
 class UBoot(unittest.TestCase):
@@ -87,25 +86,47 @@ class UBoot(unittest.TestCase):
             self.prompt(m)
             self.assertIn("sluice=kept", self.run_command(m, "printenv sluice"))
 
-    def test_boots_a_kernel_from_a_fat_disk(self):
-        if not shutil.which("mformat"):
-            self.skipTest("mtools are not installed")
+    def kernel_disk(self, make):
         try:
-            kernel, initrd = debian.installer(BUILD)
-        except debian.Missing as e:
-            self.skipTest(str(e))
-        disk = os.path.join(self.folder.name, "fat.img")
-        with open(disk, "wb") as f:
-            f.truncate(FAT_MIB << 20)
-        subprocess.run(["mformat", "-i", disk, "-F", "::"], check=True)
-        subprocess.run(["mcopy", "-i", disk, kernel, "::linux"], check=True)
-        subprocess.run(["mcopy", "-i", disk, initrd, "::initrd.gz"], check=True)
+            return make(os.path.join(self.folder.name, "fat.img"), *debian.installer(BUILD))
+        except (debian.Missing, packages.Missing) as e:
+            return self.skipTest(str(e))
+
+    def test_efi_programs_run(self):
+        with Machine(SLUICE, *self.options("-device", "virtio-rng-pci")) as m:
+            self.prompt(m)
+            self.assertIn("Hello, world!", self.run_command(m, "bootefi hello"))
+            m.type("bootefi selftest\n")
+            m.expect(r"Summary: \d+ failures")
+            failed = set(re.findall(r"ERROR: (?:Executing|Setting up|Tearing down) '(.*)' failed", m.seen))
+            self.assertLessEqual(failed, {"simple network protocol"}, "there is no network")
+
+    def test_starts_grub_by_itself(self):
+        disk = self.kernel_disk(lambda *files: grub.make_disk(BUILD, *files, KERNEL_ARGUMENTS))
+        with Machine(SLUICE, *self.options("-drive", f"file={disk},readonly=on")) as m:
+            m.expect(r"Booting /efi.boot.bootaa64\.efi")
+            shell = Shell(m, 120)
+            self.assertRegex(shell.output("uname -a"), r"^Linux .* 6\.1\.\d.* aarch64")
+            m.type("poweroff -f\n")
+            m.expect_status(0)
+
+    def test_runs_at_el3_from_secure_flash(self):
+        with Machine(SLUICE, *self.options(machine="virt,secure=on")) as m:
+            self.prompt(m)
+            # Bank 0 is hidden from the device tree, and reads as the program that runs.
+            self.assertRegex(self.run_command(m, "flinfo", 120), r"Bank # 1: CFI conformant flash")
+            with open(self.image, "rb") as f:
+                word = int.from_bytes(f.read(4), "little")
+            self.assertIn(f"00000000: {word:08x}", self.run_command(m, "md.l 0 1"))
+
+    def test_boots_a_kernel_from_a_fat_disk(self):
+        disk = self.kernel_disk(lambda path, kernel, initrd: grub.make_fat(path, {"linux": kernel, "initrd.gz": initrd}))
         with Machine(SLUICE, *self.options("-drive", f"file={disk},readonly=on")) as m:
             self.prompt(m)
             self.run_command(m, "virtio scan")
             self.assertIn("bytes read", self.run_command(m, "fatload virtio 0 $kernel_addr_r linux", 120))
             self.assertIn("bytes read", self.run_command(m, "fatload virtio 0 $ramdisk_addr_r initrd.gz", 120))
-            self.run_command(m, "setenv bootargs console=ttyAMA0 rdinit=/bin/sh")
+            self.run_command(m, f"setenv bootargs {KERNEL_ARGUMENTS}")
             m.type("booti $kernel_addr_r $ramdisk_addr_r:$filesize $fdtcontroladdr\n")
             m.expect(r"Starting kernel")
             shell = Shell(m, 120)
