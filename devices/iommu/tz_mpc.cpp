@@ -168,6 +168,7 @@ MemTxResult TzMpc::refuse(Iova input, Access access, MemTxAttrs attrs, const Iom
   // DEVIATION: a closed gate stalls transfers until it opens again. Here no transaction may wait for a
   // guest (the PE that would open the gate might be the one that waits), so it ends with a bus error,
   // whatever CTRL.SEC_RESP says: a write that is dropped in silence would be worse. It is no violation.
+  // See docs/decisions/017-closed-mpc-gate.md.
   if (entry.reason == kGated) return MemTxResult::access_error();
   if (!int_stat_) {
     int_stat_ = 1;
