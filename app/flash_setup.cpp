@@ -1,6 +1,8 @@
 // app/flash_setup.cpp: see flash_setup.h.
 #include "app/flash_setup.h"
 
+#include <cstdio>
+
 #include "machines/config_error.h"
 
 namespace sluice {
@@ -18,6 +20,15 @@ void set_up_flash(Virt& board, const Options& options) {
     board.attach_flash(bank, std::move(*store));
   }
   if (!options.bios.empty()) board.load_firmware(options.bios);
+  for (const FwCfgOptions& f : options.fw_cfg) {
+    if (!f.name.starts_with("opt/"))
+      std::fprintf(stderr,
+                   "sluice: warning: -fw_cfg: names of files that are not the board's own begin with opt/\n");
+    if (f.path.empty())
+      board.add_fw_cfg_file(f.name, {f.text.begin(), f.text.end()});
+    else
+      board.add_fw_cfg_file(f.name, Virt::read_for_fw_cfg(f.path));
+  }
 }
 
 }  // namespace sluice

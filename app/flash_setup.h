@@ -1,4 +1,5 @@
-// app/flash_setup.h: -bios, -pflash and the drives that are flash banks.
+// app/flash_setup.h: what firmware comes from and is told: -bios, -pflash, the drives that are flash banks,
+// -fw_cfg.
 #pragma once
 #include "app/options.h"
 #include "machines/virt.h"

@@ -295,6 +295,15 @@ void OptionParser::drive(const std::string& a) {
   if (bus == "pflash") use_flash("-drive if=pflash", unit, d.id);
 }
 
+void OptionParser::fw_cfg(const std::string& a) {
+  KeyValues values{"-fw_cfg", a, "name"};
+  values.allow_only({"name", "file", "string"});
+  FwCfgOptions f{values.require("name"), values.get_or("file", ""), values.get_or("string", "")};
+  if (f.path.empty() == !values.get("string"))
+    throw ConfigError::usage("-fw_cfg: one of file= and string= is needed");
+  options_.fw_cfg.push_back(std::move(f));
+}
+
 void OptionParser::pflash(const std::string& a) {
   DriveOptions d{.id = "#drive" + std::to_string(options_.drives.size()), .path = a, .attach = false};
   options_.drives.emplace(d.id, d);

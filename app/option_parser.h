@@ -34,6 +34,7 @@ class OptionParser {
   void append(const std::string& a) { options_.append = a; }
   void dtb(const std::string& a) { options_.device_tree = a; }
   void bios(const std::string& a) { options_.bios = a; }
+  void fw_cfg(const std::string& a);
   void pflash(const std::string& a);
   void semihosting(const std::string&) { options_.semihosting.enabled = true; }
   void semihosting_config(const std::string& a);

@@ -49,6 +49,8 @@ constexpr OptionRow kOptions[] = {
     {"dtb", "FILE", &OptionParser::dtb, "device tree to use in place of the board's own"},
     {"bios", "FILE", &OptionParser::bios, "firmware, at address 0; a -kernel is then offered to it"},
     {"pflash", "FILE", &OptionParser::pflash, "image of a flash bank, 64 MiB; the second one is bank 1"},
+    {"fw_cfg", "[name=]NAME,file=F|string=TEXT", &OptionParser::fw_cfg,
+     "a file for firmware and operating system in fw_cfg"},
     {"semihosting", nullptr, &OptionParser::semihosting,
      "allow Arm semihosting calls (host files, exit status)"},
     {"semihosting-config", "enable=on[,target=native][,chardev=ID][,userspace=on][,arg=TEXT...]",

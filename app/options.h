@@ -46,6 +46,11 @@ struct DeviceOptions {
   KeyValues properties;
 };
 
+// -fw_cfg: a file, or a text when `path` is "".
+struct FwCfgOptions {
+  std::string name, path, text;
+};
+
 // -trace and -d trace:PATTERN, in their order.
 struct TraceOptions {
   struct Item {
@@ -92,6 +97,7 @@ struct Options {
   bool virtio_mmio_legacy = true;                                    // -global virtio-mmio.force-legacy
   std::vector<std::pair<std::string, std::string>> smmu_properties;  // -global arm-smmuv3.NAME=VALUE
 
+  std::vector<FwCfgOptions> fw_cfg;
   SemihostingOptions semihosting;
   std::optional<unsigned> icount_shift;
   Accelerator accelerator = Accelerator::Jit;

@@ -130,6 +130,9 @@ class Virt {
   // What firmware finds in fw_cfg, each "" where there is none: paths of a kernel and a RAM disk, and the
   // kernel's command line. Throws ConfigError.
   void offer_kernel(const std::string& kernel, const std::string& initrd, const std::string& command_line);
+  // A file of fw_cfg. Throws ConfigError. The contents of a host file, of the size that fw_cfg can have.
+  void add_fw_cfg_file(const std::string& name, std::vector<u8> bytes);
+  static std::vector<u8> read_for_fw_cfg(const std::string& path);
   // Descriptions for firmware in fw_cfg: SMBIOS, and ACPI when it is wanted. Complete wiring, after
   // start_as_firmware().
   void offer_tables(bool acpi);

@@ -13,9 +13,13 @@ namespace {
 constexpr PhysRange kFlash[Virt::kFlashBanks] = {{{0x00000000}, CfiFlash::kSize},
                                                  {{0x04000000}, CfiFlash::kSize}};
 
-std::vector<u8> to_vector(const FileBytes& bytes) {
+constexpr u64 kFwCfgMost = u64{2} << 30;  // of one item; sizes have 32 bits
+
+std::vector<u8> to_vector(const std::string& path, const FileBytes& bytes) {
+  if (bytes.size() > kFwCfgMost)
+    throw ConfigError::file(path, "is larger than the 2 GiB that fw_cfg can hold");
   std::vector<u8> all(bytes.size());
-  if (!bytes.copy_to(all.data())) throw std::runtime_error("a file that is being read has become shorter");
+  if (!bytes.copy_to(all.data())) throw ConfigError::file(path, "has become shorter while it was read");
   return all;
 }
 
@@ -64,19 +68,27 @@ void Virt::offer_kernel(const std::string& kernel, const std::string& initrd,
   };
   if (!kernel.empty())
     offer(FwCfg::kKernelSize, FwCfg::kKernelData,
-          to_vector(decompress_kernel(kernel, FileBytes::open(kernel, config_.ram_size), config_.ram_size)));
+          to_vector(kernel,
+                    decompress_kernel(kernel, FileBytes::open(kernel, config_.ram_size), config_.ram_size)));
   if (!initrd.empty())
-    offer(FwCfg::kInitrdSize, FwCfg::kInitrdData, to_vector(FileBytes::open(initrd, config_.ram_size)));
+    offer(FwCfg::kInitrdSize, FwCfg::kInitrdData,
+          to_vector(initrd, FileBytes::open(initrd, config_.ram_size)));
   if (command_line.empty()) return;
   std::vector<u8> text{command_line.begin(), command_line.end()};
   text.push_back(0);
   offer(FwCfg::kCmdlineSize, FwCfg::kCmdlineData, std::move(text));
 }
 
+std::vector<u8> Virt::read_for_fw_cfg(const std::string& path) {
+  return to_vector(path, FileBytes::open(path, ~u64{0}));
+}
+
+void Virt::add_fw_cfg_file(const std::string& name, std::vector<u8> bytes) {
+  if (auto key = fw_cfg_->add_file(name, std::move(bytes)); !key) throw ConfigError::usage(key.error());
+}
+
 void Virt::offer_tables(bool acpi) {
-  auto file = [&](const char* name, std::vector<u8> bytes) {
-    if (auto key = fw_cfg_->add_file(name, std::move(bytes)); !key) throw ConfigError::usage(key.error());
-  };
+  auto file = [&](const char* name, std::vector<u8> bytes) { add_fw_cfg_file(name, std::move(bytes)); };
   SmbiosFiles smbios = build_smbios(record_);
   file("etc/smbios/smbios-anchor", std::move(smbios.anchor));
   file("etc/smbios/smbios-tables", std::move(smbios.tables));

@@ -204,6 +204,20 @@ class Firmware(Case):
             done = self.expect(0, "-bios", image, *options)
             self.assertEqual(done.stdout, b"from flash")
 
+    def test_code_in_flash_that_is_programmed_runs_as_it_is_then(self):
+        flash, ret, blr_x5 = 0x04080000, 0xD65F03C0, 0xD63F00A0
+        function = bare_metal.Program().mov(1, bare_metal.UART).mov(3, ord("C")).str32(3, 1).word(ret)
+        patched = bare_metal.Program().mov(3, ord("A")).words[0]  # a bit less
+        p = bare_metal.Program().mov(5, flash).word(blr_x5).word(blr_x5)
+        at = function.words.index(bare_metal.Program().mov(3, ord("C")).words[0]) * 4
+        for value, offset in ((0x400040, at), (patched, at), (0xFF00FF, 0)):
+            p.mov(6, flash + offset).mov(2, value).str32(2, 6)
+        kernel = self.program(p.word(blr_x5).word(blr_x5).power_off())
+        device = "loader,file=" + self.file("function", function.code()) + f",addr={flash:#x}"
+        for accelerator in ("jit", "interp"):
+            done = self.expect(0, "-kernel", kernel, "-device", device, "-accel", accelerator)
+            self.assertEqual(done.stdout, b"CCAA")
+
     def test_an_erase_is_in_the_file_and_nothing_else(self):
         p = bare_metal.Program().mov(1, 0x04040000)  # block 1 of bank 1
         for command in (0x200020, 0xD000D0):
@@ -373,6 +387,8 @@ class BadInput(Case):
                   "-device", "edu,container=b"], r"page sizes 0x10000 of b, 0x1000 of the IOMMU"),
                 (["-drive", "if=scsi,file=x"], r"if=scsi"),
                 (["-d", "int,mmmu"], r"-d help"),
+                (["-fw_cfg", "opt/" + "x" * 60 + ",string=y"], r"1 to 55 bytes"),
+                (["-fw_cfg", "opt/x,string=y", "-fw_cfg", "opt/x,string=z"], r"exists already"),
                 (["-icount", "shift=auto"], r"shift=auto"),
                 (["-icount", "shift=99"], r"shift"),
                 (["--timeout", "soon"], r"--timeout"),
@@ -413,6 +429,8 @@ class BadInput(Case):
                 (["-bios", self.path("missing")], "No such file"),
                 (["-bios", self.file("empty.bin", b"")], "is empty"),
                 (["-bios", large], "64 MiB of flash"),
+                (["-kernel", kernel, "-fw_cfg", "opt/x,file=" + self.path("missing")], "No such file"),
+                (["-kernel", kernel, "-fw_cfg", "opt/x,file=" + self.sparse("huge", 3 << 30)], "2 GiB"),
                 (["-pflash", large], "is 65 MiB, and the flash bank is 64 MiB: it does not fit"),
                 (["-kernel", kernel, "-drive", "if=pflash,unit=1,file=" + self.file("odd", b"x" * 1000)], "1000 bytes"),
                 (["-pflash", self.path("missing")], "No such file"),
@@ -424,6 +442,11 @@ class BadInput(Case):
                 (["-kernel", kernel, "-trace", "arm_tlbi,file=" + self.path("no/such")], "No such file"),
         ):
             self.expect(65, *arguments, message=message)
+
+    def sparse(self, name, size):
+        with open(self.path(name), "wb") as f:
+            f.truncate(size)
+        return self.path(name)
 
     def test_a_raw_image_larger_than_ram(self):
         image = self.file("raw", bytes(2 << 20))

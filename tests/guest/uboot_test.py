@@ -92,6 +92,14 @@ class UBoot(unittest.TestCase):
         except (debian.Missing, packages.Missing) as e:
             return self.skipTest(str(e))
 
+    def test_fw_cfg_shows_files(self):
+        with Machine(SLUICE, *self.options("-fw_cfg", "opt/sluice/test,string=hello world")) as m:
+            self.prompt(m)
+            files = self.run_command(m, "qfw list")
+            # U-Boot prints name and size.
+            for name in ("etc/acpi/rsdp", "etc/table-loader", "etc/smbios/smbios-anchor", "opt/sluice/test"):
+                self.assertIn(name, files)
+
     def test_efi_programs_run(self):
         with Machine(SLUICE, *self.options("-device", "virtio-rng-pci")) as m:
             self.prompt(m)

@@ -51,6 +51,16 @@ TEST(Options, FlashBanksAreGivenInThreeWays) {
   EXPECT_EQ(o.drives.at(o.flash_drives[1]).path, "b");
 }
 
+TEST(Options, FilesOfFwCfg) {
+  Options o = good({"-fw_cfg", "opt/a,string=hello", "-fw_cfg", "name=opt/b,file=path"});
+  ASSERT_EQ(o.fw_cfg.size(), 2u);
+  EXPECT_EQ(o.fw_cfg[0].name, "opt/a");
+  EXPECT_EQ(o.fw_cfg[0].text, "hello");
+  EXPECT_EQ(o.fw_cfg[1].path, "path");
+  EXPECT_TRUE(has(bad({"-fw_cfg", "opt/a"}), "file= and string="));
+  EXPECT_TRUE(has(bad({"-fw_cfg", "opt/a,file=x,string=y"}), "file= and string="));
+}
+
 TEST(Options, ImpossibleFlashIsRefused) {
   EXPECT_TRUE(has(bad({"-pflash", "a", "-pflash", "b", "-pflash", "c"}), "two flash banks"));
   EXPECT_TRUE(has(bad({"-pflash", "a", "-drive", "if=pflash,unit=0,file=b"}), "bank 0 has an image"));
