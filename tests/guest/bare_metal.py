@@ -166,6 +166,29 @@ def exits(code):
     return p.label("block").data(struct.pack("<QQ", 0x20026, code))
 
 
+def tells_where_it_starts():
+    """An arm64 Image that may be an ELF program's code, too. Each PE prints a letter, from `a` on; PE 0 its EL and the
+    major version of PSCI as digits, and at the first exception, which SMC should be, X."""
+    mrs_mpidr_x5, mrs_currentel_x6, msr_vbar_el3_x0, msr_vbar_el1_x0, isb, smc = (
+        0xD53800A5, 0xD5384246, 0xD51EC000, 0xD518C000, 0xD5033FDF, 0xD4000003)
+    p = Program().branch("start")
+    p.data(struct.pack("<IQQQ24s4sI", 0, 0x80000, 0x10000, 0xA, b"", b"ARM\x64", 0))
+
+    def put(register, base):
+        p.mov(4, ord(base)).add(3, register, 4).str32(3, 1)
+
+    p.label("start").mov(1, UART).word(mrs_mpidr_x5).and_15(5, 5)
+    put(5, "a")
+    p.cbnz(5, "park").word(mrs_currentel_x6).lsr(6, 6, 2)
+    put(6, "0")
+    p.adr(0, "vectors").sub_imm(7, 6, 3).cbnz(7, "el1").word(msr_vbar_el3_x0)
+    p.label("el1").word(msr_vbar_el1_x0).word(isb).psci(0x84000000).lsr(5, 0, 16)
+    put(5, "0")
+    p.word(smc).label("park").spin()
+    p.data(bytes(2048 - len(p.words) * 4)).label("vectors").data(bytes(0x200)).mov(3, ord("X")).str32(3, 1).spin()
+    return p
+
+
 def floods():
     """Writes to the serial port for ever."""
     p = Program().mov(1, UART).mov(3, ord("x"))

@@ -86,6 +86,15 @@ class ExitStatus(Case):
             self.assertEqual(done.verdict["reason"], "guest-exit")
             self.assertEqual(done.verdict["guest_code"], code)
 
+    def test_where_programs_start_with_and_without_el3(self):
+        p = bare_metal.tells_where_it_starts()
+        elf, image = self.program(p), self.file("Image", p.code())
+        for kernel, secure, shown in ((image, "off", "a11X"), (image, "on", "a11X"), (elf, "off", "a11X"),
+                                      (elf, "on", "a3Xb")):
+            with self.subTest(kernel=kernel, secure=secure):
+                done = self.expect(124, "-M", f"virt,secure={secure}", "-smp", "2", "-kernel", kernel, "--timeout", "300ms")
+                self.assertEqual(sorted(done.stdout.decode()), sorted(shown))
+
     def test_semihosting_output_goes_to_a_chardev_of_its_own(self):
         p = bare_metal.Program().say("serial").mov(0, 4).adr(1, "text").semihosting().power_off()
         kernel = self.program(p.label("text").data(b"semihosting\0"))
@@ -366,6 +375,7 @@ class BadInput(Case):
                 (["-device", "virtio-rng-pci,vectors=2049"], r"0 to 2048"),
                 (["-device", "virtio-rng-pci,disable-legacy=off"], r"no legacy interface"),
                 (["-M", "virt,highmem=off", "-m", "4G"], r"3 GiB"),
+                (["-M", "virt,mpc=on"], r"an MPC needs secure=on: only Secure software can program it"),
                 (["-object", "rng-random,id=r"], r"'rng-random' is not available"),
                 (["-object", "soft-host-iommu"], r"id"),
                 (["-object", "soft-host-iommu,id=h", "-object", "soft-host-iommu,id=h"], r"two with id 'h'"),
