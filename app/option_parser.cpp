@@ -295,6 +295,40 @@ void OptionParser::drive(const std::string& a) {
   if (bus == "pflash") use_flash("-drive if=pflash", unit, d.id);
 }
 
+// A raw node on top of a file node is the file under another name: the file node has no use of its own then.
+void OptionParser::blockdev(const std::string& a) {
+  KeyValues values{"-blockdev", a, "driver"};
+  const std::string driver = values.require("driver"), id = values.require("node-name");
+  DriveOptions d;
+  d.id = id;
+  d.attach = false;
+  if (driver == "file") {
+    values.allow_only({"driver", "node-name", "filename", "read-only", "auto-read-only"});
+    d.path = values.require("filename");
+  } else if (driver == "raw") {
+    values.allow_only({"driver", "node-name", "file", "file.driver", "file.filename", "read-only"});
+    if (values.get_or("file.driver", "file") != "file")
+      throw ConfigError::usage("-blockdev: file.driver is not available, except file");
+    if (auto node = values.get("file")) {
+      auto below = options_.drives.find(*node);
+      if (below == options_.drives.end())
+        throw ConfigError::usage("-blockdev: there is no node '" + *node + "' before this one");
+      d.path = below->second.path;
+      d.read_only = below->second.read_only;
+      options_.drives.erase(below);
+      std::erase(options_.drive_order, *node);
+    } else {
+      d.path = values.require("file.filename");
+    }
+  } else {
+    throw ConfigError::usage("-blockdev: driver=" + driver + " is not available (file, raw are)");
+  }
+  d.read_only |= values.get_bool("read-only", false);
+  if (!options_.drives.emplace(id, d).second)
+    throw ConfigError::usage("-blockdev: there are two with node-name '" + id + "'");
+  options_.drive_order.push_back(id);
+}
+
 void OptionParser::fw_cfg(const std::string& a) {
   KeyValues values{"-fw_cfg", a, "name"};
   values.allow_only({"name", "file", "string"});

@@ -46,6 +46,7 @@ class OptionParser {
   void chardev(const std::string& a);
   void nodefaults(const std::string&) { no_defaults_ = true; }
   void drive(const std::string& a);
+  void blockdev(const std::string& a);
   void snapshot(const std::string&) { snapshot_all_ = true; }
   void netdev(const std::string& a);
   void device(const std::string& a);

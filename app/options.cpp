@@ -72,6 +72,8 @@ constexpr OptionRow kOptions[] = {
     {nullptr, nullptr, nullptr, "Devices"},
     {"drive", "file=F[,if=none|virtio|pflash][,unit=N][,id=ID][,format=raw][,readonly=on][,snapshot=on]",
      &OptionParser::drive, "disk, or image of flash bank N"},
+    {"blockdev", "driver=file|raw,node-name=ID,filename=F|file=ID[,read-only=on]", &OptionParser::blockdev,
+     "the same as -drive if=none, in QEMU's newer words"},
     {"snapshot", nullptr, &OptionParser::snapshot, "keep writes to disks in memory and drop them at the end"},
     {"netdev", "null,id=ID", &OptionParser::netdev, "network backend"},
     {"device", "DRIVER[,PROP=VALUE...]", &OptionParser::device,

@@ -102,7 +102,7 @@ Result<std::unique_ptr<FlashStore>> FlashStore::open(const std::string& path, Mo
 }
 
 FlashStore::~FlashStore() {
-  if (memory_) (void)(checkpoint() == BlockStatus::Ok);
+  if (memory_) static_cast<void>(checkpoint());
   if (journal_ >= 0) close(journal_);
 }
 
@@ -240,6 +240,15 @@ BlockStatus FlashStore::append(const Change& c) {
 
 // The journal reaches the disk before the file is touched, and the file before the journal goes.
 BlockStatus FlashStore::checkpoint() {
+  const BlockStatus status = write_file();
+  if (status != BlockStatus::Ok)
+    std::fprintf(stderr,
+                 "sluice: warning: flash image '%s' cannot be written now; %s has what the guest changed\n",
+                 path_.c_str(), journal_path().c_str());
+  return status;
+}
+
+BlockStatus FlashStore::write_file() {
   if (mode_ != Mode::ReadWrite || dirty_.empty()) return BlockStatus::Ok;
   if (journal_ >= 0) {
     Record mark{.kind = Record::Kind::Checkpoint};

@@ -45,12 +45,13 @@ class FlashStore {
   BlockStatus change(const Change& change);
   // The change in a memory that no store keeps.
   static void apply(u8* memory, const Change& change);
-  // What is in the journal goes into the file.
+  // What is in the journal goes into the file. Where it cannot, stderr says so and the journal stays.
   BlockStatus checkpoint();
 
  private:
   FlashStore(std::string path, Mode mode, u64 size) : path_(std::move(path)), mode_(mode), size_(size) {}
   std::string journal_path() const { return path_ + ".journal"; }
+  BlockStatus write_file();
   BlockStatus append(const Change& change);
   BlockStatus begin_journal();
   void replay();

@@ -350,6 +350,13 @@ TEST(FlashStore, AFullHostDiskIsAnErrorOfTheGuestsFlash) {
   EXPECT_EQ(b.r(0), 0u);
   b.command(0, 0x50);
   EXPECT_EQ(b.erase(0), kReadyBoth);
+  setrlimit(RLIMIT_FSIZE, &small);
+  b.flash.reset();  // the file cannot be written, and the journal keeps what is missing
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_EQ(file.contents()[0], 0);
+  EXPECT_FALSE(ImageFile::read(file.journal()).empty());
+  b.flash.reset();
+  EXPECT_EQ(file.contents()[0], 0xff);
 }
 
 }  // namespace

@@ -51,6 +51,25 @@ TEST(Options, FlashBanksAreGivenInThreeWays) {
   EXPECT_EQ(o.drives.at(o.flash_drives[1]).path, "b");
 }
 
+TEST(Options, BlockdevNodesAreDrives) {
+  Options o = good({"-blockdev", "node-name=code,driver=file,filename=a.fd,read-only=on", "-blockdev",
+                    "driver=file,node-name=f,filename=b.fd", "-blockdev", "driver=raw,node-name=vars,file=f",
+                    "-M", "virt,pflash0=code,pflash1=vars"});
+  ASSERT_EQ(o.drives.size(), 2u);
+  EXPECT_EQ(o.drives.at("code").path, "a.fd");
+  EXPECT_TRUE(o.drives.at("code").read_only);
+  EXPECT_FALSE(o.drives.at("code").attach);
+  EXPECT_EQ(o.drives.at("vars").path, "b.fd");
+  EXPECT_FALSE(o.drives.at("vars").read_only);
+  EXPECT_EQ(o.flash_drives[1], "vars");
+  o = good({"-blockdev", "raw,node-name=x,file.driver=file,file.filename=c,read-only=on"});
+  EXPECT_EQ(o.drives.at("x").path, "c");
+  EXPECT_TRUE(has(bad({"-blockdev", "driver=qcow2,node-name=x,file=y"}), "driver=qcow2"));
+  EXPECT_TRUE(has(bad({"-blockdev", "driver=raw,node-name=x,file=y"}), "no node 'y'"));
+  EXPECT_TRUE(has(bad({"-blockdev", "driver=file,filename=y"}), "node-name"));
+  EXPECT_TRUE(has(bad({"-blockdev", "file,node-name=x,filename=y", "-drive", "if=none,id=x,file=z"}), "two"));
+}
+
 TEST(Options, FilesOfFwCfg) {
   Options o = good({"-fw_cfg", "opt/a,string=hello", "-fw_cfg", "name=opt/b,file=path"});
   ASSERT_EQ(o.fw_cfg.size(), 2u);
