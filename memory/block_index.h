@@ -46,6 +46,7 @@ class BlockIndex {
   u32 insert(u32 space, Block block, u32 item);
   void erase(u32 piece);
   Piece& piece(u32 id) { return pieces_[id]; }
+  u32 space_of(u32 piece) const { return nodes_[pieces_[piece].node].space; }
   Block block_of(u32 piece) const {
     return {nodes_[pieces_[piece].node].size_class, nodes_[pieces_[piece].node].prefix};
   }

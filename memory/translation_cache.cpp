@@ -32,8 +32,13 @@ struct KeyHash {
 };
 ContextKey family_key(u8 world, u32 vmid) { return {vmid, 0, world, false}; }
 
+// Its entries are in the block index only while range queries pay for that: `balance` weighs what they would
+// cost without it against what it costs to keep, in hash probes.
 struct Family {
   u32 space = kNil;  // of the block index
+  bool indexed = false;
+  i64 balance = 0;
+  u32 entries = 0, context_count = 0;
   u32 contexts = kNil;
   u32 next = kNil;
   ContextKey key{};
@@ -44,7 +49,8 @@ struct Context {
   u32 count = 0;
   u32 before = kNil, after = kNil;  // in the family
   u32 next = kNil;
-  u64 classes = 0;  // sizes that it has had since it was last empty
+  bool kept = false;  // among the empty ones that are kept
+  u64 classes = 0;    // sizes that it has had since it was last empty
   ContextKey key{};
 };
 // What was derived through one IOMMU and index.
@@ -105,6 +111,11 @@ struct TranslationCache::Index {
   };
   std::array<Recent, 16> recent;
 
+  // Contexts that have become empty lately: their ASIDs are likely to be used on.
+  std::array<u32, 16> kept;
+  unsigned next_kept = 0;
+  Index() { kept.fill(kNil); }
+
   // --- Contexts ---
   u32 find_context(ContextKey key) const {
     auto it = context_of.find(key);
@@ -124,6 +135,7 @@ struct TranslationCache::Index {
   u32 need_family(u8 world, u32 vmid);
   u32 need_context(const Scope& s);
   void leave_context(u32 id);
+  void drop_context(u32 id);
   u32 need_origin(const Hop& hop);
   void leave_origin(u32 id);
 
@@ -145,6 +157,11 @@ struct TranslationCache::Index {
   }
   void note_address(u32 context, u64 address);
   void note_range(u32 context, InclusiveRange range);
+  void note_range_of_family(u32 family, InclusiveRange range);
+  u64 cost_of_range(const Context& c, InclusiveRange range) const;
+  bool use_blocks(u32 family, u64 cost);
+  void index_family(Family& family);
+  void forget_blocks(Family& family);
   void note_context(u32 context) {
     for (u32 s = contexts[context].entries; s != kNil; s = slots[s].after) note(s);
   }
@@ -155,6 +172,11 @@ struct TranslationCache::Index {
     blocks.query(origins[origin].space, range, [&](u32 slot) { note(slot); });
   }
 
+  void add_piece(Slot& s, u32 space, Block block, u32 id) {
+    u32 piece = blocks.insert(space, block, id);
+    blocks.piece(piece).next_of_item = s.pieces;
+    s.pieces = piece;
+  }
   u32 add(const CacheEntry& entry, std::span<const Hop> through);
   void drop(u32 slot);
   u32 next_victim();
@@ -178,16 +200,30 @@ u32 TranslationCache::Index::need_context(const Scope& s) {
   contexts[id] = {.family = family, .after = head, .key = key};
   if (head != kNil) contexts[head].before = id;
   families[family].contexts = id;
+  families[family].context_count++;
   context_of.emplace(key, id);
   forget_recent();
   return id;
 }
 
-// An empty context goes, and an empty family with it: scopes that a guest no longer uses cost nothing.
+// Empty contexts go, but for the latest: scopes that a guest no longer uses cost nothing.
 void TranslationCache::Index::leave_context(u32 id) {
   Context& c = contexts[id];
+  families[c.family].entries--;
   if (--c.count) return;
+  c.classes = 0;
+  if (std::exchange(c.kept, true)) return;
+  u32 oldest = std::exchange(kept[next_kept++ % kept.size()], id);
+  if (oldest == kNil) return;
+  contexts[oldest].kept = false;
+  if (!contexts[oldest].count) drop_context(oldest);
+}
+
+// And an empty family with the last of them.
+void TranslationCache::Index::drop_context(u32 id) {
+  Context& c = contexts[id];
   Family& family = families[c.family];
+  family.context_count--;
   if (c.after != kNil) contexts[c.after].before = c.before;
   if (c.before != kNil) {
     contexts[c.before].after = c.after;
@@ -246,22 +282,92 @@ void TranslationCache::Index::note_address(u32 context, u64 address) {
   }
 }
 
+namespace {
+
+constexpr u64 kFewProbes = 512;
+constexpr i64 kProbesPerFill = 10;  // what an entry costs the block index, in and out again
+// How many probes in excess, one way or the other, before a family's entries enter or leave the block index.
+i64 patience(const Family& f) { return 16 * i64{f.entries} + 1024; }
+
+u64 probes_for(const Context& c, InclusiveRange range) {
+  u64 probes_needed = 0;
+  for (u64 classes = c.classes; classes && probes_needed <= kFewProbes; classes &= classes - 1) {
+    unsigned k = unsigned(std::countr_zero(classes));
+    probes_needed += std::min<u64>((range.last >> k) - (range.first >> k), kFewProbes) + 1;
+  }
+  return probes_needed;
+}
+
+}  // namespace
+
+// Without the block index.
+u64 TranslationCache::Index::cost_of_range(const Context& c, InclusiveRange range) const {
+  u64 probes_needed = probes_for(c, range);
+  return probes_needed > kFewProbes ? c.count : std::min<u64>(probes_needed, c.count);
+}
+
+// Whether a query that costs so much without the block index is to go through it.
+bool TranslationCache::Index::use_blocks(u32 id, u64 cost) {
+  Family& f = families[id];
+  if (f.indexed) {
+    f.balance = std::min<i64>(0, f.balance + i64(cost));
+    return true;
+  }
+  f.balance += i64(cost);
+  if (f.balance <= patience(f)) return false;
+  index_family(f);
+  return true;
+}
+
+void TranslationCache::Index::index_family(Family& f) {
+  f.indexed = true;
+  f.balance = 0;
+  for (u32 c = f.contexts; c != kNil; c = contexts[c].after)
+    for (u32 s = contexts[c].entries; s != kNil; s = slots[s].after)
+      for_each_block(slots[s].entry.input, [&](Block block) { add_piece(slots[s], f.space, block, s); });
+}
+
+void TranslationCache::Index::forget_blocks(Family& f) {
+  f.indexed = false;
+  f.balance = 0;
+  for (u32 c = f.contexts; c != kNil; c = contexts[c].after)
+    for (u32 s = contexts[c].entries; s != kNil; s = slots[s].after)
+      for (u32 p = std::exchange(slots[s].pieces, kNil); p != kNil;) {
+        u32 next = blocks.piece(p).next_of_item;
+        if (blocks.space_of(p) == f.space) {
+          blocks.erase(p);
+        } else {
+          blocks.piece(p).next_of_item = slots[s].pieces;
+          slots[s].pieces = p;
+        }
+        p = next;
+      }
+}
+
+void TranslationCache::Index::note_range_of_family(u32 id, InclusiveRange range) {
+  u64 cost = 0;
+  if (families[id].indexed)
+    cost = 4 * u64{families[id].context_count};
+  else
+    for (u32 c = families[id].contexts; c != kNil; c = contexts[c].after)
+      cost += cost_of_range(contexts[c], range);
+  if (use_blocks(id, cost))
+    blocks.query(families[id].space, range, [&](u32 slot) { note(slot); });
+  else
+    for (u32 c = families[id].contexts; c != kNil; c = contexts[c].after) note_range(c, range);
+}
+
 // Three ways to the same entries; takes the cheapest: probe every block of the range, look at every entry of
-// the context, or ask the block index, which knows the whole family.
+// the context, or ask the block index, which may know the whole family.
 void TranslationCache::Index::note_range(u32 context, InclusiveRange range) {
-  constexpr u64 kFew = 512;
   if (context == kNil) return;
   const Context& c = contexts[context];
-  u64 probes_needed = 0;
-  for (u64 classes = c.classes; classes && probes_needed <= kFew; classes &= classes - 1) {
-    unsigned k = unsigned(std::countr_zero(classes));
-    probes_needed += std::min<u64>((range.last >> k) - (range.first >> k), kFew) + 1;
-  }
-  if (std::min<u64>(probes_needed, c.count) > kFew) {
+  const u64 probes_needed = probes_for(c, range);
+  if (std::min<u64>(probes_needed, c.count) > kFewProbes && use_blocks(c.family, c.count)) {
     blocks.query(families[c.family].space, range, [&](u32 slot) {
       if (slots[slot].context == context) note(slot);
     });
-  } else if (c.count <= probes_needed) {
+  } else if (probes_needed > kFewProbes || c.count <= probes_needed) {
     for (u32 s = c.entries; s != kNil; s = slots[s].after)
       if (slots[s].entry.input.overlaps(range)) note(s);
   } else {
@@ -290,12 +396,13 @@ u32 TranslationCache::Index::add(const CacheEntry& entry, std::span<const Hop> t
   s.after = c.entries;
   if (s.after != kNil) slots[s.after].before = id;
   c.entries = id;
-  u32 space = families[c.family].space;
-  auto add_piece = [&](u32 in, Block block) {
-    u32 piece = blocks.insert(in, block, id);
-    blocks.piece(piece).next_of_item = s.pieces;
-    s.pieces = piece;
-  };
+  Family& family = families[c.family];
+  family.entries++;
+  if (family.indexed && (family.balance -= kProbesPerFill) < -patience(family)) {
+    forget_blocks(family);
+  } else if (!family.indexed) {
+    family.balance = std::max<i64>(0, family.balance - kProbesPerFill);
+  }
   for_each_block(entry.input, [&](Block block) {
     u32 p = probes.take();
     Probe& probe = probes[p];
@@ -307,7 +414,7 @@ u32 TranslationCache::Index::add(const CacheEntry& entry, std::span<const Hop> t
     s.probes = p;
     probe_hash.insert(p, probe_hash_of(context, block.size_class, block.number));
     c.classes |= u64{1} << block.size_class;
-    add_piece(space, block);
+    if (family.indexed) add_piece(s, family.space, block, id);
   });
   for (const Hop& hop : through) {
     u32 h = hops.take();
@@ -315,7 +422,7 @@ u32 TranslationCache::Index::add(const CacheEntry& entry, std::span<const Hop> t
     hops[h].origin = origin;
     hops[h].next_of_entry = s.hops;
     s.hops = h;
-    for_each_block(hop.input, [&](Block block) { add_piece(origins[origin].space, block); });
+    for_each_block(hop.input, [&](Block block) { add_piece(s, origins[origin].space, block, id); });
   }
   return id;
 }
@@ -409,7 +516,8 @@ EntryId TranslationCache::insert(const CacheEntry& entry, std::span<const Hop> h
   }
   // Odd ranges need many index blocks; they count too, or a guest could grow the host through them.
   while (index_->slots.live() &&
-         (index_->slots.live() >= capacity_ || index_->blocks.pieces() > u64{8} * capacity_ + 4096))
+         (index_->slots.live() >= capacity_ ||
+          std::max(index_->probes.live(), index_->blocks.pieces()) > u64{8} * capacity_ + 4096))
     erase(index_->next_victim(), RemoveReason::Evicted);
   counters_.fills++;
   u32 id = index_->add(entry, hops);
@@ -464,7 +572,7 @@ size_t TranslationCache::remove_range_all_asids(u8 world, u32 vmid, InclusiveRan
                                                 RemoveFilter filter) {
   auto family = index_->family_of.find(family_key(world, vmid));
   if (family == index_->family_of.end() || range.first > range.last) return 0;
-  index_->blocks.query(index_->families[family->second].space, range, [&](u32 slot) { index_->note(slot); });
+  index_->note_range_of_family(family->second, range);
   return remove_found(filter, RemoveReason::Range);
 }
 
@@ -506,6 +614,10 @@ size_t TranslationCache::remove_derived(const IommuRegion* region, const IommuUn
 }
 
 size_t TranslationCache::size() const { return index_->slots.live(); }
+size_t TranslationCache::indexed_families() const {
+  return size_t(std::ranges::count_if(
+      index_->family_of, [&](const auto& known) { return index_->families[known.second].indexed; }));
+}
 
 void TranslationCache::for_each(const std::function<void(EntryId, const CacheEntry&)>& visit) const {
   for (u32 id = 0; id < index_->slots.used(); id++)

@@ -114,6 +114,9 @@ class TranslationCache {
   size_t remove_derived(const IommuRegion* region, const IommuUnmap& unmap);
 
   size_t size() const;
+  // Worlds and VMIDs whose entries are in the block index now, because ranges are asked for often (for
+  // tests).
+  size_t indexed_families() const;
   void for_each(const std::function<void(EntryId, const CacheEntry&)>& visit) const;
 
   struct Counters {

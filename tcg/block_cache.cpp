@@ -35,9 +35,9 @@ void BlockCache::insert(TranslatedBlock* b) {
 
 void BlockCache::put_into_bucket(TranslatedBlock* b) {
   u64 h = hash(b->ram, b->ram_offset, b->pc, b->mode), n = h >> 32;
-  while (buckets_[n & mask_].hash != kFree) n++;
+  while (buckets_[n & mask_].block) n++;
+  if (buckets_[n & mask_].hash == kFree) buckets_used_++;
   buckets_[n & mask_] = {h, b, b->isolated ? nullptr : b->code};
-  buckets_used_++;
 }
 
 void BlockCache::grow() {
@@ -84,6 +84,10 @@ void BlockCache::take_from_bucket(TranslatedBlock* b) {
   u64 n = hash(b->ram, b->ram_offset, b->pc, b->mode) >> 32;
   while (buckets_[n & mask_].block != b) n++;
   buckets_[n & mask_] = {kLeft, nullptr, nullptr};
+  // Before a bucket that was never used no search has to go on: code that changes all the time leaves no
+  // trail.
+  if (buckets_[(n + 1) & mask_].hash == kFree)
+    for (; buckets_[n & mask_].hash == kLeft; n--) buckets_[n & mask_].hash = kFree, buckets_used_--;
   b->removed = true;
   removed_.push_back(b);
   count_--;

@@ -140,10 +140,10 @@ void SoftTlb::protect_host_page(const u8* host_page) {
   const u64 host = reinterpret_cast<u64>(host_page);
   for (const auto& bank : banks_) {
     if (!bank->written_pages[page_hash(host)]) continue;
-    for (u32 slot = bank->number * kSlotsPerBank; slot < (bank->number + 1) * kSlotsPerBank; slot++) {
-      SoftTlbSlot& s = slot_at(slot);
+    for (u32 n = 0; n < kSlotsPerBank; n++) {
+      SoftTlbSlot& s = bank->sets[n / 2].way[n % 2];
       if (s.write_tag == kNoTag || s.addend + s.write_tag != host) continue;
-      for_each_copy(slot, [](FrontSlot& copy) { copy.write_limit = 0; });
+      for_each_copy(bank->number * kSlotsPerBank + n, [](FrontSlot& copy) { copy.write_limit = 0; });
       s.write_tag = kNoTag;
     }
   }

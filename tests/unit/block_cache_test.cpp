@@ -90,5 +90,18 @@ TEST(BlockCache, FindsWhatIsThereAndNothingElse) {
   EXPECT_FALSE(cache.has_code_in_page(ram(0), 0));
 }
 
+TEST(BlockCache, CodeOfAnIsolatedBlockIsNotToBeEnteredFromElsewhere) {
+  BlockCache cache;
+  const int code[2] = {};
+  for (u64 n = 0; n < 2; n++) {
+    TranslatedBlock* b = cache.make();
+    b->ram = ram(0), b->ram_offset = b->pc = n * 4096, b->bytes = 4, b->code = &code[n], b->isolated = n == 1;
+    cache.insert(b);
+  }
+  EXPECT_EQ(cache.find_code(ram(0), 0, 0, 0).code, &code[0]);
+  EXPECT_EQ(cache.find_code(ram(0), 4096, 4096, 0).code, nullptr);
+  EXPECT_NE(cache.find_code(ram(0), 4096, 4096, 0).block, nullptr);
+}
+
 }  // namespace
 }  // namespace sluice::tcg

@@ -140,12 +140,13 @@ class Oracle {
       removed_++;
     });
   }
-  void run(int steps) {
+  // Percentages: insertions below the first, look-ups below the second, the rest removals.
+  void run(int steps, unsigned insert_below = 45, unsigned look_below = 85) {
     for (int i = 0; i < steps && !testing::Test::HasFailure(); i++) {
       unsigned what = unsigned(random_.below(100));
-      if (what < 45) {
+      if (what < insert_below) {
         insert();
-      } else if (what < 85) {
+      } else if (what < look_below) {
         look();
       } else {
         remove();
@@ -311,6 +312,39 @@ TEST(TranslationCache, LargeRemovalsThroughTheBlockIndexAgreeWithCounting) {
   EXPECT_EQ(cache.remove_range_all_asids(0, 0, {0, (500 << 12) - 1}), 2000u);
   EXPECT_EQ(cache.size(), 12000u - 3000u);
   EXPECT_EQ(cache.remove_everything(), 9000u);
+}
+
+TEST(TranslationCache, TheBlockIndexComesWithQueriesOfRangesAndGoesWithFills) {
+  constexpr u32 kAsids = 64;
+  constexpr u64 kPages = 10;
+  TranslationCache cache;
+  const Hop through = hop(64, 0, {0, 0xffff'ffff});
+  auto page = [](u64 n) { return InclusiveRange{n << 12, (n << 12) | 0xfff}; };
+  auto fill = [&](u32 asid, u64 n) { cache.insert(entry(asid, page(n)), std::span(&through, 1)); };
+  for (u32 asid = 0; asid < kAsids; asid++)
+    for (u64 n = 0; n < kPages; n++) fill(asid, n);
+  for (int round = 0; round < 3; round++) {
+    EXPECT_EQ(cache.indexed_families(), 0u);
+    EXPECT_EQ(cache.remove_range_all_asids(0, 0, page(3)), kAsids);
+    for (int n = 0; n < 1000; n++) EXPECT_EQ(cache.remove_range_all_asids(0, 0, page(kPages + n)), 0u);
+    EXPECT_EQ(cache.indexed_families(), 1u);
+    for (u32 asid = 0; asid < kAsids; asid++) fill(asid, 3);
+    EXPECT_EQ(cache.remove_range_all_asids(0, 0, page(3)), kAsids);
+    EXPECT_EQ(cache.remove_asid(0, 0, 5), kPages - 1);
+    for (int n = 0; n < 3000; n++) fill(6, 7);  // each replaces the one before
+    EXPECT_EQ(cache.indexed_families(), 0u);
+    EXPECT_EQ(cache.remove_range_all_asids(0, 0, page(7)), kAsids - 1);
+    for (u32 asid = 0; asid < kAsids; asid++)
+      for (u64 n = 0; n < kPages; n++) fill(asid, n);
+    EXPECT_EQ(cache.size(), kAsids * kPages);
+  }
+  EXPECT_EQ(cache.remove_derived(through.region, {through.index, false, page(2)}), kAsids * kPages);
+  EXPECT_EQ(cache.size(), 0u);
+}
+
+TEST(TranslationCache, AgreesWithAListWhileTheBlockIndexComesAndGoes) {
+  Oracle oracle(103, TranslationCache::Policy::Precise, 0);
+  for (int round = 0; round < 6; round++) oracle.run(1500, 90, 95), oracle.run(1500, 2, 4);
 }
 
 }  // namespace
