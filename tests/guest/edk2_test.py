@@ -103,11 +103,11 @@ class Edk2(unittest.TestCase):
         with Machine(SLUICE, "-M", "virt", "-m", "1G", "-nographic", *drives, "-d", "guest_errors") as m:
             m.expect(r"virt\.flash1: block \d+ is write protected")
 
-    def boot(self, *more, check=None, seconds=120, **machine):
+    def boot(self, *more, check=None, seconds=120, release=r"6\.1\.\d", **machine):
         variables = self.fresh_variables("boot.fd")
         with Machine(SLUICE, *self.options(variables, "-no-reboot", *more, **machine)) as m:
             shell = Shell(m, seconds)
-            self.assertRegex(shell.output("uname -a"), r"^Linux .* 6\.1\.\d.* aarch64")
+            self.assertRegex(shell.output("uname -a"), rf"^Linux .* {release}.* aarch64")
             shell.output("mount -t proc proc /proc; mount -t sysfs sys /sys")
             self.assertEqual(int(shell.output("grep -c ^processor /proc/cpuinfo")), machine.get("pes", 1))
             self.assertEqual(shell.run(PROBLEMS), (1, ""))
@@ -174,6 +174,26 @@ class Edk2(unittest.TestCase):
                   "-drive", f"if=none,id=d,readonly=on,file={disk}",
                   "-device", "virtio-blk-pci,drive=d,iommu_platform=on",
                   machine="virt,gic-version=3,iommu=smmuv3", cpu="max", pes=2, check=check)
+
+    def test_debian_13_finds_the_virtio_iommu_by_viot(self):
+        try:
+            kernel, initrd = debian.debian13(BUILD, self.path("trixie.gz"))
+        except debian.Missing as e:
+            self.skipTest(str(e))
+        disk = self.path("data13.img")
+        data = os.urandom(1 << 20)
+        pathlib.Path(disk).write_bytes(data)
+
+        def check(shell):
+            shell.output("test -f /sys/firmware/acpi/tables/VIOT; mount -t devtmpfs dev /dev; sh /sluice/load")
+            self.assertIn("Adding to iommu group", shell.output("dmesg | grep 'virtio-pci 0000:00:02.0'"))
+            self.assertEqual(shell.output("cat /sys/kernel/iommu_groups/*/type"), "DMA")
+            self.assertIn(hashlib.sha256(data).hexdigest(), shell.output("sha256sum /dev/vda"))
+
+        self.boot("-kernel", kernel, "-initrd", initrd, "-append", f"{KERNEL_ARGUMENTS} acpi=force",
+                  "-drive", f"if=none,id=d,readonly=on,file={disk}",
+                  "-device", "virtio-blk-pci,drive=d,iommu_platform=on",
+                  machine="virt,gic-version=3,iommu=virtio", cpu="max", pes=2, check=check, release=r"6\.12")
 
     def grub_disk(self):
         if not self.disk:
