@@ -127,6 +127,20 @@ class UBoot(unittest.TestCase):
                 word = int.from_bytes(f.read(4), "little")
             self.assertIn(f"00000000: {word:08x}", self.run_command(m, "md.l 0 1"))
 
+    def test_boots_the_kernel_of_the_command_line(self):
+        try:
+            kernel, initrd = debian.installer(BUILD)
+        except debian.Missing as e:
+            self.skipTest(str(e))
+        with Machine(SLUICE, *self.options("-smp", "4", "-kernel", kernel, "-initrd", initrd, "-append",
+                                           KERNEL_ARGUMENTS)) as m:
+            m.expect(r"loading kernel to address")
+            shell = Shell(m, 120)
+            shell.output("mount -t proc proc /proc")
+            self.assertEqual(shell.output("grep -c ^processor /proc/cpuinfo"), "4")
+            m.type("poweroff -f\n")
+            m.expect_status(0)
+
     def test_boots_a_kernel_from_a_fat_disk(self):
         disk = self.kernel_disk(lambda path, kernel, initrd: grub.make_fat(path, {"linux": kernel, "initrd.gz": initrd}))
         with Machine(SLUICE, *self.options("-drive", f"file={disk},readonly=on")) as m:
