@@ -135,6 +135,30 @@ SPEC("An address space of which there are more than the PE remembers finds its o
     }
 }
 
+SPEC("A space that comes back finds its own code when another has got its tables meanwhile") {
+  Kernel m;
+  m.put(RunningPe::kCode, {0xd5182002,  // msr ttbr0_el1, x2
+                           kIsb, kEret});
+  m.put(Kernel::kOne, {0xd2800020, kSvc});  // mov x0, #1; svc
+  m.put(Kernel::kTwo, {0xd2800040, kSvc});  // mov x0, #2; svc
+  m.vector(kSyncVectorEl0, {kLoop});
+  auto ask = [&](u64 asid) {
+    m.user_page_is(asid % 100 ? Kernel::kOne : Kernel::kTwo);
+    m.pe.x(0) = 0, m.pe.x(2) = m.pe.tables().root() | asid << 48;
+    m.eret_to(Kernel::kUser, 0, 8);
+    return m.pe.x(0);
+  };
+  // Two contexts each: enough for all tables, too few for all that the PE remembers.
+  constexpr u64 kOthers = tcg::JumpCaches::kTables / 2 + 2;
+  for (u64 space = 100; space < 4000; space += 100) {
+    EXPECT_EQ(ask(space), 2u);
+    // One more, so that a table of EL0 goes to EL0 again.
+    for (u8 uao : {1, 0}) m.pe.state().uao = uao, m.pe.pe().update_pstate();
+    for (u64 n = 1; n <= kOthers; n++) EXPECT_EQ(ask(space + n), 1u);
+    EXPECT_EQ(ask(space), 2u) << "ASID " << space;
+  }
+}
+
 SPEC("An ASID that is used again after TLBI ASIDE1 has nothing of its former space") {
   Kernel m;
   m.put(RunningPe::kCode, {0xb4000063,  //    cbz x3, 1f
