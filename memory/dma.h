@@ -168,7 +168,8 @@ class DmaWindow {
  public:
   // Several accesses for one pin: until it ends, the window does not let go of the pin that its next access
   // takes, and stores are told to translators of code at the end, all at once. Keep it as short as a pin. One
-  // inside another does nothing. The window stays where it is meanwhile.
+  // inside another does nothing. The window stays where it is meanwhile; when another one is assigned to it,
+  // the hold ends there and then.
   class Hold {
    public:
     explicit Hold(DmaWindow& window);
@@ -178,6 +179,7 @@ class DmaWindow {
 
    private:
     friend DmaWindow;
+    void end();
     void stored(u64 offset, u64 length) {
       dirty_from_ = std::min(dirty_from_, offset);
       dirty_to_ = std::max(dirty_to_, offset + length);
@@ -192,6 +194,8 @@ class DmaWindow {
   // The mapper outlives the window. `length` at least 1; the range does not wrap.
   DmaWindow(DmaMapper& mapper, u64 address, u64 length, Access access)
       : mapper_(&mapper), segment_{address, length}, access_(access) {}
+  DmaWindow(DmaWindow&& other) noexcept;
+  DmaWindow& operator=(DmaWindow&& other) noexcept;
   MemTxResult load(u64 offset, unsigned size, u64& value);
   MemTxResult store(u64 offset, unsigned size, u64 value);
   MemTxResult read(u64 offset, std::span<std::byte> bytes);

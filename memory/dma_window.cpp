@@ -51,10 +51,27 @@ DmaWindow::Hold::Hold(DmaWindow& window) : window_(window.hold_ ? nullptr : &win
   if (window_) window_->hold_ = this;
 }
 
-DmaWindow::Hold::~Hold() {
+DmaWindow::Hold::~Hold() { end(); }
+
+void DmaWindow::Hold::end() {
   if (!window_) return;
-  window_->hold_ = nullptr;
+  std::exchange(window_, nullptr)->hold_ = nullptr;
   if (dirty_from_ < dirty_to_) pin_->note_write(dirty_from_, dirty_to_ - dirty_from_);
+  whole_ = nullptr;
+  pin_.reset();
+}
+
+DmaWindow::DmaWindow(DmaWindow&& other) noexcept { *this = std::move(other); }
+
+DmaWindow& DmaWindow::operator=(DmaWindow&& other) noexcept {
+  if (this == &other) return *this;
+  for (DmaWindow* window : {this, &other})
+    if (window->hold_) window->hold_->end();
+  mapper_ = std::exchange(other.mapper_, nullptr);
+  segment_ = other.segment_;
+  access_ = other.access_;
+  mapping_ = std::move(other.mapping_);
+  return *this;
 }
 
 // Through the pointers if they are good, or can be had again; otherwise the transaction, which reports why
