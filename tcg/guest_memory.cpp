@@ -16,7 +16,7 @@ u8* probe(const ExecState& state, u64 va, Access access, MemOp op) {
   const SoftTlbSet* bank = op.unprivileged ? state.unprivileged_bank : state.bank;
   if (!bank) return nullptr;
   u64 page = va & ~kSoftPageMask;
-  for (const SoftTlbSlot& s : bank[set_index(va)].way) {
+  for (const SoftTlbSlot& s : SoftTlb::set_of(bank, va).way) {
     bool ok =
         (access == Access::Read || s.write_tag == page) && (access == Access::Write || s.read_tag == page);
     if (ok) return reinterpret_cast<u8*>(va + s.addend);

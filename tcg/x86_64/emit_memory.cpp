@@ -8,12 +8,6 @@ namespace sluice::tcg::x86_64 {
 using asmjit::imm;
 using ir::Type;
 
-namespace {
-
-constexpr u32 kSetMask = (kBankSets - 1) << kSetShift;
-
-}  // namespace
-
 // Front slots pay where a base register stays in a page: the stack pointer and the frame pointer, and all of
 // them in hot loops. Elsewhere each change of page is a branch that the host has not foreseen.
 bool Compiler::uses_front(MemOp op) const {
@@ -101,11 +95,16 @@ void Compiler::compare_way(const Probe& p, Access access, Gp base, unsigned way,
 void Compiler::probe_bank(const Probe& p, MemOp op, Access access, Label cold_label) {
   u32 size = op.size(), bytes = size * p.count;
   address_of(p.offset, p, op.displacement);
-  address_of(p.tag, p, op.displacement + i32(op.aligned ? bytes - size : bytes - 1));
   a.shr(p.offset.r32(), imm(kSoftPageBits - kSetShift));
+  if (op.unprivileged) {
+    a.mov(p.tag, state_field(offsetof(ExecState, unprivileged_bank)));
+    a.and_(p.offset.r32(), x86::dword_ptr(p.tag, kIndexMaskOffset));
+    a.add(p.offset, p.tag);
+  } else {
+    a.and_(p.offset.r32(), x86::dword_ptr(kBank, kIndexMaskOffset));
+  }
+  address_of(p.tag, p, op.displacement + i32(op.aligned ? bytes - size : bytes - 1));
   a.and_(p.tag, imm(i32(~u32(kSoftPageMask) | (op.aligned ? size - 1 : 0))));
-  a.and_(p.offset.r32(), imm(kSetMask));
-  if (op.unprivileged) a.add(p.offset, state_field(offsetof(ExecState, unprivileged_bank)));
   compare_way(p, access, op.unprivileged ? Gp() : kBank, 0, cold_label);
 }
 

@@ -183,7 +183,7 @@ const u8* Thunks::probe_thunk(CodeArena& arena, Access access, Gp address, const
     a.push(set), a.push(page);
     a.mov(set.r32(), address.r32());
     a.shr(set.r32(), imm(kSoftPageBits - kSetShift));
-    a.and_(set.r32(), imm((kBankSets - 1) << kSetShift));
+    a.and_(set.r32(), x86::dword_ptr(kBank, kIndexMaskOffset));
     a.add(set, kBank);
     a.movzx(page.r32(), state_field(offsetof(ExecState, probe), 1));
     a.add(page, address);

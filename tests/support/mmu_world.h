@@ -116,7 +116,7 @@ struct MmuPe {
   // The host address that translated code would find by itself, or null.
   u8* fast(u64 va, Access a = Access::Read, bool unprivileged = false) const {
     const tcg::SoftTlbSet* bank = unprivileged ? state.unprivileged_bank : state.bank;
-    for (const tcg::SoftTlbSlot& s : bank[tcg::set_index(va)].way)
+    for (const tcg::SoftTlbSlot& s : tcg::SoftTlb::set_of(bank, va).way)
       if ((a == Access::Write ? s.write_tag : s.read_tag) == (va & ~tcg::kSoftPageMask))
         return reinterpret_cast<u8*>(va + s.addend);
     return nullptr;
