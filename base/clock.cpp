@@ -44,7 +44,9 @@ void Clock::Timer::arm(u64 deadline_ns) {
   {
     std::unique_lock lock{clock_.mutex_};
     u64 before = clock_.earliest_ns_.load(std::memory_order_relaxed);
-    clock_.remove(*this);
+    // The earliest deadline is told once: the I/O thread looks at it without the lock, and would not be woken
+    // again for a moment in which there is none.
+    if (armed_) clock_.queue_.erase(place_);
     place_ = clock_.queue_.emplace(deadline_ns, this);
     armed_ = true;
     clock_.note_earliest();
