@@ -11,6 +11,7 @@
 #include "tcg/interp/interpreter.h"
 #include "tcg/ir/builder.h"
 #include "tcg/ir/eval.h"
+#include "tcg/jump_cache.h"
 #include "tcg/x86_64/jit.h"
 #include "tests/support/op_shapes.h"
 
@@ -186,6 +187,8 @@ class VectorOps : public testing::Test {
     ASSERT_TRUE(jit.compile(block, translated));
     blocks_++;
     auto state = std::make_unique<cpu::PeState>(), expected = std::make_unique<cpu::PeState>();
+    static std::vector<tcg::JumpCacheEntry> nothing(tcg::kJumpCacheEntries);  // what comes behind the block
+    state->jump_cache = nothing.data();
     for (int n = 0; n < 24; n++) {
       randomise(*state, op, shape.esize);
       state->fpsr = 0, state->fpcr = fpcr;
