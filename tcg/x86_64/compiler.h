@@ -92,6 +92,8 @@ class Compiler {
   void emit_op(const Inst& i);
   // Integer building blocks (emit_integer.cpp).
   using RegMem = asmjit::Operand;
+  bool add_by_lea(const Inst& i);
+  bool shift_and_add(const Inst& i);
   void two_operand(const Inst& i, x86::Inst::Id inst);
   void shift(const Inst& i, x86::Inst::Id inst);
   void divide(const Inst& i, bool is_signed);

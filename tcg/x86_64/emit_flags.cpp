@@ -24,7 +24,10 @@ void Compiler::flags_are_made(ValueId flags, bool subtract) {
 }
 
 void Compiler::arithmetic_with_flags(const Inst& i, X::Id inst, bool subtract) {
-  if (!next_is(subtract ? Op::FlagsSub : Op::FlagsAdd, i)) return two_operand(i, inst);
+  if (!next_is(subtract ? Op::FlagsSub : Op::FlagsAdd, i)) {
+    if (subtract || !add_by_lea(i)) two_operand(i, inst);
+    return;
+  }
   const ValueId flags = ValueId(current_ + 1);
   join_next();
   if (flag_uses_.needs_word(flags)) regs.take(x86::rax);

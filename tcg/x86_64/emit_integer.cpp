@@ -29,6 +29,40 @@ void Compiler::two_operand(const Inst& i, X::Id inst) {
     a.emit(inst, d, right);
 }
 
+// x + y << amount, where it takes fewer instructions than with operands that are overwritten. Leaves EFLAGS.
+bool Compiler::add_by_lea(const Inst& i) {
+  const ValueId lhs = i.args[0], rhs = i.args[1];
+  if (!regs.would_copy(i, id(), lhs)) return false;
+  const bool small = regs.fits_imm32(rhs);
+  if (regs.is_constant(rhs) && !small) return false;
+  // The other one can be overwritten as well.
+  if (!small && !regs.is_constant(rhs) && !regs.would_copy(i, id(), rhs)) return false;
+  const Gp x = regs.use(lhs), y = small ? Gp() : regs.use(rhs);
+  const Gp d = sized(regs.define(id()), i.type);
+  small ? a.lea(d, x86::ptr(x, i32(u32(regs.constant(rhs))))) : a.lea(d, x86::ptr(x, y));
+  return true;
+}
+
+// x << amount, whose only use is the addition that comes next.
+bool Compiler::shift_and_add(const Inst& i) {
+  if (current_ + 1 >= block_->insts.size() || regs.remaining_uses(id()) != 1) return false;
+  const Inst& add = block_->insts[current_ + 1];
+  if (add.op != Op::Add || add.type != i.type || (add.args[0] == id()) == (add.args[1] == id())) return false;
+  if (current_ + 2 < block_->insts.size()) {
+    const Inst& flags = block_->insts[current_ + 2];
+    if (flags.op == Op::FlagsAdd && flags.args[0] == add.args[0] && flags.args[1] == add.args[1])
+      return false;
+  }
+  const u64 amount = regs.constant(i.args[1]) & (i.type == Type::I64 ? 63 : 31);
+  const ValueId other = add.args[add.args[0] == id()];
+  if (amount > 3 || regs.is_constant(other) || regs.is_constant(i.args[0])) return false;
+  const Gp y = regs.use(i.args[0]), x = regs.use(other);
+  a.lea(sized(regs.define(ValueId(current_ + 1)), i.type), x86::ptr(x, y, u32(amount)));
+  regs.end_op(add);
+  skip_next_ = true;
+  return true;
+}
+
 bool Compiler::next_is(Op op, const Inst& like) const {
   if (current_ + 1 >= block_->insts.size()) return false;
   const Inst& n = block_->insts[current_ + 1];
@@ -90,6 +124,7 @@ void Compiler::shift(const Inst& i, X::Id inst) {
   if (regs.is_constant(i.args[1])) {
     u64 amount = regs.constant(i.args[1]) & (i.type == Type::I64 ? 63 : 31);
     if (amount == 0) return void(regs.define_same(i, id(), i.args[0]));
+    if (inst == X::kIdShl && shift_and_add(i)) return;
     a.emit(inst, sized(regs.define_over(i, id(), i.args[0]), i.type), imm(amount));
     return;
   }

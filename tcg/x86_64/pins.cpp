@@ -18,12 +18,17 @@ constexpr u8 kGpPins[] = {3, 12, 13, 14, 9, 10, 11};
 constexpr u8 kXmmPins[] = {14, 13, 12, 11, 10, 9, 8, 7};
 constexpr size_t kFewXmmPins = 4;
 
+// The guest's registers begin right behind the last member, in what would be padding.
+constexpr size_t kExecStateEnd = offsetof(ExecState, probe) + sizeof(ExecState::probe);
+
 struct Candidate {
   u32 offset;
   Type type;
-  u64 weight;
-  bool written;
-  bool fits;  // every access is of this slot as a whole
+  u64 reads, writes;  // the deeper in loops, the more
+  bool fits;          // every access is of this slot as a whole
+  // What is read comes from before: from the turn before, mostly, through memory that somebody waits for.
+  // What is only written costs a store that nobody waits for.
+  u64 weight() const { return reads ? 2 * (reads + writes) : writes; }
 };
 
 // Ops that hold many registers at once: table look-ups, and shifts of small lanes by registers, which the
@@ -65,15 +70,15 @@ std::vector<Candidate> candidates(const Block& block) {
     u64 weight = u64{1} << 3 * std::min<u8>(depth[n], 8);
     bool write = i.op == Op::SetState, known = false;
     // The slots of the execution state itself are looked at by translated code and by the run loop.
-    bool fits = offset >= sizeof(ExecState) && (i.type == Type::I64 || i.type == Type::V128);
+    bool fits = offset >= kExecStateEnd && (i.type == Type::I64 || i.type == Type::V128);
     for (Candidate& c : all) {
       if (c.offset == offset && c.type == i.type) {
-        c.weight += weight, c.written |= write, known = true;
+        (write ? c.writes : c.reads) += weight, known = true;
       } else if (c.offset < offset + bytes_of(i.type) && offset < c.offset + bytes_of(c.type)) {
         c.fits = fits = false;
       }
     }
-    if (!known) all.push_back({offset, i.type, weight, write, fits});
+    if (!known) all.push_back({offset, i.type, write ? 0 : weight, write ? weight : 0, fits});
     // A slot that came before this overlap was found.
     if (!fits)
       for (Candidate& c : all)
@@ -90,16 +95,16 @@ void Pins::choose(const Block& block) {
   if (!block.is_region) return;
   std::vector<Candidate> all = candidates(block);
   std::stable_sort(all.begin(), all.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.weight > b.weight; });
+                   [](const Candidate& a, const Candidate& b) { return a.weight() > b.weight(); });
   bool many = std::any_of(block.insts.begin(), block.insts.end(), needs_many_registers);
   size_t gps = 0, xmms = 0, most_xmms = many ? kFewXmmPins : std::size(kXmmPins);
   for (const Candidate& c : all) {
     if (!c.fits) continue;
     if (c.type == Type::I64 && gps < std::size(kGpPins)) {
-      pins_.push_back({c.offset, kGpPins[gps++], false, c.written});
+      pins_.push_back({c.offset, kGpPins[gps++], false, c.writes != 0});
       gp_mask_ |= 1u << pins_.back().reg;
     } else if (c.type == Type::V128 && xmms < most_xmms) {
-      pins_.push_back({c.offset, kXmmPins[xmms++], true, c.written});
+      pins_.push_back({c.offset, kXmmPins[xmms++], true, c.writes != 0});
       xmm_mask_ |= 1u << pins_.back().reg;
     }
   }

@@ -57,11 +57,15 @@ void RegAlloc::end_value(ValueId v) {
   if (at(v).uses == 0) drop(v);
 }
 
-bool RegAlloc::dies_here(const Inst& inst, ValueId v) const {
-  return values_[v].uses == std::count(std::begin(inst.args), std::end(inst.args), v);
+long RegAlloc::count(const Inst& inst, ValueId v) const {
+  return std::count_if(std::begin(inst.args), std::end(inst.args),
+                       [&](ValueId a) { return a != kNoValue && holder(a) == holder(v); });
 }
 
+bool RegAlloc::dies_here(const Inst& inst, ValueId v) const { return at(v).uses == count(inst, v); }
+
 void RegAlloc::drop(ValueId v) {
+  v = holder(v);
   Home& h = at(v);
   if (h.gp != kNoReg && gp_owner_[h.gp] == v) gp_owner_[h.gp] = kNoValue;
   if (h.xmm != kNoReg && xmm_owner_[h.xmm] == v) xmm_owner_[h.xmm] = kNoValue;
@@ -181,6 +185,7 @@ void RegAlloc::load_gp(Gp to, ValueId v) {
 }
 
 Gp RegAlloc::use(ValueId v) {
+  v = holder(v);
   Home& h = at(v);
   if (h.gp == kNoReg && h.pin != kNoReg) {
     gp_locked_ |= 1u << h.pin;
@@ -242,7 +247,7 @@ Gp RegAlloc::define_over(const Inst& inst, ValueId v, ValueId from) {
     bind_gp(v, unsigned(early));
     return x86::gpq(u32(early));
   }
-  bool once = std::count(std::begin(inst.args), std::end(inst.args), from) == 1;
+  bool once = count(inst, from) == 1;
   if (f.gp != kNoReg && once && dies_here(inst, from) && !(gp_locked_ >> f.gp & 1)) {
     unsigned n = unsigned(f.gp);
     f.gp = kNoReg;
@@ -258,7 +263,7 @@ Gp RegAlloc::define_over(const Inst& inst, ValueId v, ValueId from) {
 
 Gp RegAlloc::define_same(const Inst& inst, ValueId v, ValueId from) {
   i16 before = at(from).gp != kNoReg ? at(from).gp : at(from).pin;
-  bool clean = at(from).clean;
+  bool clean = is_clean(from);
   Gp r = define_over(inst, v, from);
   if (i16(r.id()) == before) at(v).clean = clean;
   return r;
@@ -285,11 +290,38 @@ void RegAlloc::truncate(const Inst& inst, ValueId v, ValueId from) {
 
 void RegAlloc::zero_extend(const Inst& inst, ValueId v, ValueId from) {
   Home& f = at(from);
-  if (f.gp == kNoReg || !dies_here(inst, from)) return extend(v, from);
+  if (f.gp == kNoReg) return extend(v, from);
+  const bool dies = dies_here(inst, from);
+  if (!dies && is_clean(from) && !is_constant(from)) return share(v, from);
+  if (!dies) return extend(v, from);
   unsigned n = unsigned(f.gp);
-  if (!f.clean) a_.mov(x86::gpd(n), x86::gpd(n));
+  if (!is_clean(from)) a_.mov(x86::gpd(n), x86::gpd(n));
   f.gp = kNoReg;
   bind_gp(v, n);
+}
+
+// v = ZeroExtend(from), which is in a register with zeros above, and is needed further on.
+void RegAlloc::share(ValueId v, ValueId from) {
+  const ValueId known = holder(from);
+  if (known != from) {
+    values_[known].uses = u16(values_[known].uses + values_[v].uses);
+    values_[v].holder = known;
+    return;
+  }
+  Home& f = values_[from];
+  const unsigned n = unsigned(f.gp);
+  if (f.spill >= 0) free_spills_.push_back(f.spill);  // whose upper half may be anything
+  values_[v].uses = u16(values_[v].uses + f.uses);
+  f = Home{.holder = v};
+  bind_gp(v, n);
+}
+
+bool RegAlloc::would_copy(const Inst& inst, ValueId v, ValueId from) {
+  const Home& f = at(from);
+  const i16 early = at(v).early;
+  if (is_constant(from)) return false;
+  if (f.gp != kNoReg) return early != kNoReg || !dies_here(inst, from);
+  return f.pin != kNoReg && (f.pin != early || !dies_here(inst, from));
 }
 
 // A new register for v = ZeroExtend(from<31:0>).
@@ -403,6 +435,7 @@ void RegAlloc::before_state_write(u32 offset, u32 bytes) {
 }
 
 void RegAlloc::after_state_write(ValueId v, u32 offset) {
+  if (type_of(holder(v)) != type_of(v)) return;  // the slot has only the lower half of what holds v
   at(v).state = i32(offset);
   in_state_.push_back(v);
 }

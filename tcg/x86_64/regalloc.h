@@ -83,23 +83,32 @@ class RegAlloc {
   Mem memory_of(ValueId v);
 
   bool any_xmm_in_use() const;
-  unsigned remaining_uses(ValueId v) const { return values_[v].uses; }
+  unsigned remaining_uses(ValueId v) const { return at(v).uses; }
   bool dies_here(const Inst& inst, ValueId v) const;
   // 32-bit values whose register has zeros above: no extension is needed.
-  bool is_clean(ValueId v) const { return values_[v].clean; }
+  bool is_clean(ValueId v) const { return values_[v].holder != ir::kNoValue || values_[v].clean; }
+  // Whether define_over would copy `from` from register to register: an instruction with three operands would
+  // not.
+  bool would_copy(const Inst& inst, ValueId v, ValueId from);
 
  private:
   static constexpr i16 kNoReg = -1;
   struct Home {
     i16 gp = kNoReg, xmm = kNoReg;
-    i32 spill = -1;      // frame offset
-    i32 state = -1;      // guest-state offset
-    i16 pin = kNoReg;    // the pinned register (of its kind) of a slot that holds it
-    i16 early = kNoReg;  // the pin of the slot that it will be written to next
+    i32 spill = -1;                 // frame offset
+    i32 state = -1;                 // guest-state offset
+    i16 pin = kNoReg;               // the pinned register (of its kind) of a slot that holds it
+    i16 early = kNoReg;             // the pin of the slot that it will be written to next
+    ValueId holder = ir::kNoValue;  // the 64-bit value that has the homes and the uses of this one, too
     u16 uses = 0;
     bool clean = true;
   };
-  Home& at(ValueId v) { return values_[v]; }
+  // A value and its zero extension are the same in the host: the extension holds both from then on.
+  ValueId holder(ValueId v) const { return values_[v].holder == ir::kNoValue ? v : values_[v].holder; }
+  Home& at(ValueId v) { return values_[holder(v)]; }
+  const Home& at(ValueId v) const { return values_[holder(v)]; }
+  long count(const Inst& inst, ValueId v) const;  // how often the op has what v is among its operands
+  void share(ValueId v, ValueId from);
   Type type_of(ValueId v) const { return block_->insts[v].type; }
   bool has_memory(const Home& h) const { return h.spill >= 0 || h.state >= 0; }
   bool is_elsewhere(const Home& h) const { return has_memory(h) || h.pin != kNoReg; }

@@ -57,12 +57,13 @@ i16 RegAlloc::early_pin(ValueId v, ValueId from) {
     const Home& h = at(u);
     if (h.pin != reg || h.uses == 0) continue;
     const bool in_register = (is_xmm ? h.xmm : h.gp) != kNoReg;
-    const auto here = std::count(std::begin(inst.args), std::end(inst.args), u);
-    if (u == from && here == 1 && h.uses == 1) continue;  // it is overwritten by its last use
+    const auto here = count(inst, u);
+    if (from != kNoValue && holder(u) == holder(from) && here == 1 && h.uses == 1)
+      continue;  // it is overwritten by its last use
     if (!in_register || here) return kNoReg;
   }
   for (ValueId u : in_pin(reg, is_xmm))
-    if (at(u).pin == reg && u != from) at(u).pin = kNoReg;
+    if (at(u).pin == reg && (from == kNoValue || holder(u) != holder(from))) at(u).pin = kNoReg;
   return reg;
 }
 
@@ -78,7 +79,7 @@ void RegAlloc::enter_pin(ValueId v, i16 reg, bool clean) {
 void RegAlloc::leave_pin(i16 reg, bool is_xmm, ValueId except) {
   for (ValueId u : in_pin(reg, is_xmm)) {
     Home& h = at(u);
-    if (h.pin != reg || u == except) continue;
+    if (h.pin != reg || holder(u) == except) continue;
     if (h.uses && (is_xmm ? h.xmm : h.gp) == kNoReg && !has_memory(h)) {
       if (is_xmm) {
         unsigned n = pick_xmm();
@@ -86,8 +87,8 @@ void RegAlloc::leave_pin(i16 reg, bool is_xmm, ValueId except) {
         bind_xmm(u, n);
       } else {
         unsigned n = pick_gp();
-        load_gp(x86::gpq(n), u);
-        bind_gp(u, n);
+        load_gp(x86::gpq(n), holder(u));
+        bind_gp(holder(u), n);
         h.clean = true;
       }
     }
@@ -104,6 +105,7 @@ void RegAlloc::read_state(ValueId v, u32 offset) {
 }
 
 void RegAlloc::write_pin(const Pin& pin, ValueId v) {
+  v = holder(v);
   Home& h = at(v);
   const i16 reg = pin.reg;
   if (h.pin == reg && (pin.is_xmm ? h.xmm : h.gp) != reg) return;  // it is what the slot holds
