@@ -208,7 +208,9 @@ class TestPe {
       last = t.result;
       if (!t.is_ok()) return std::nullopt;
       if (between_walk_and_insert) between_walk_and_insert();
-      if (t.target != Translation::Target::Ram || t.length < size) return std::nullopt;
+      const bool is_memory = t.target == Translation::Target::Ram ||
+                             (t.target == Translation::Target::RomDevice && access != Access::Write);
+      if (!is_memory || t.length < size) return std::nullopt;
       CacheEntry entry{.scope = scope, .input = t.block, .rights = t.rights};
       entry.payload[0] = u64(t.host - (address - t.block.first));
       EntryId id = cache.insert(entry, t.hops);
