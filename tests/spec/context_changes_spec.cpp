@@ -114,13 +114,18 @@ SPEC("ERET to a page that TLBI has taken fetches anew") {
   EXPECT_GE(m.pe.x(6), 50u);
 }
 
-SPEC("An address space of which there are more than the PE remembers finds its own code again") {
-  Kernel m;
+// The kernel enters the space of TTBR0_EL1 = X2; X0 says which of the two pages the user ran.
+void enters_spaces(Kernel& m) {
   m.put(RunningPe::kCode, {0xd5182002,  // msr ttbr0_el1, x2
                            kIsb, kEret});
   m.put(Kernel::kOne, {0xd2800020, kSvc});  // mov x0, #1; svc
   m.put(Kernel::kTwo, {0xd2800040, kSvc});  // mov x0, #2; svc
   m.vector(kSyncVectorEl0, {kLoop});
+}
+
+SPEC("An address space of which there are more than the PE remembers finds its own code again") {
+  Kernel m;
+  enters_spaces(m);
   auto ask = [&](u64 asid) {
     m.pe.x(0) = 0, m.pe.x(2) = m.pe.tables().root() | asid << 48;
     m.eret_to(Kernel::kUser, 0, 8);
@@ -137,11 +142,7 @@ SPEC("An address space of which there are more than the PE remembers finds its o
 
 SPEC("A space that comes back finds its own code when another has got its tables meanwhile") {
   Kernel m;
-  m.put(RunningPe::kCode, {0xd5182002,  // msr ttbr0_el1, x2
-                           kIsb, kEret});
-  m.put(Kernel::kOne, {0xd2800020, kSvc});  // mov x0, #1; svc
-  m.put(Kernel::kTwo, {0xd2800040, kSvc});  // mov x0, #2; svc
-  m.vector(kSyncVectorEl0, {kLoop});
+  enters_spaces(m);
   auto ask = [&](u64 asid) {
     m.user_page_is(asid % 100 ? Kernel::kOne : Kernel::kTwo);
     m.pe.x(0) = 0, m.pe.x(2) = m.pe.tables().root() | asid << 48;

@@ -9,6 +9,7 @@
 #include "machines/acpi/aml.h"
 #include "machines/acpi/tables.h"
 #include "machines/smbios.h"
+#include "tests/support/board.h"
 
 namespace sluice {
 namespace {
@@ -33,27 +34,8 @@ u8 sum(const Bytes& bytes, size_t at, size_t size) {
 }
 
 BoardRecord board(unsigned gic_version, unsigned pes) {
-  BoardRecord b;
-  b.ram = {{0x40000000}, u64{512} << 20};
-  b.psci = cpu::PsciConduit::Hvc;
-  b.pmu_ppi = 7;
-  b.power_button_line = 3;
-  for (unsigned n = 0; n < pes; n++) b.pes.push_back({"arm,cortex-a57", n == 1 ? u64{0x100} : n});
-  b.gic.version = gic_version;
-  b.gic.distributor = {{0x08000000}, 0x10000};
-  if (gic_version == 2) {
-    b.gic.cpu_interface = PhysRange{{0x08010000}, 0x10000};
-    b.gic.v2m_frame = PhysRange{{0x08020000}, 0x1000};
-  } else {
-    b.gic.redistributors = {{{0x080a0000}, 0xf60000}};
-    b.gic.its = PhysRange{{0x08080000}, 0x20000};
-  }
-  b.pcie = PlacedPcie{{{0x4010000000}, 0x10000000},
-                      {{0x10000000}, 0x2eff0000},
-                      PhysRange{{0x8000000000}, u64{512} << 30},
-                      {{0x3eff0000}, 0x10000},
-                      256,
-                      3};
+  BoardRecord b = test::board(gic_version, pes);
+  if (pes > 1) b.pes[1].mpidr = 0x100;
   b.parts = {{Part::Pl011, {{0x09000000}, 0x1000}, {kSpi, 1, kLevel}},
              {Part::FwCfg, {{0x09020000}, 0x18}, {}},
              {Part::Pl061, {{0x09030000}, 0x1000}, {kSpi, 7, kLevel}},

@@ -15,6 +15,7 @@
 #include <set>
 
 #include "machines/config_error.h"
+#include "tests/support/board.h"
 
 namespace sluice {
 namespace {
@@ -25,27 +26,7 @@ constexpr auto kLevel = InterruptInput::Trigger::LevelHigh;
 
 // The board as machines/virt.cpp records it.
 BoardRecord board(unsigned gic_version, unsigned pes) {
-  BoardRecord b;
-  b.ram = {{0x40000000}, 512u << 20};
-  b.psci = cpu::PsciConduit::Hvc;
-  b.pmu_ppi = 7;
-  b.power_button_line = 3;
-  for (unsigned n = 0; n < pes; n++) b.pes.push_back({"arm,cortex-a57", n});
-  b.gic.version = gic_version;
-  b.gic.distributor = {{0x08000000}, 0x10000};
-  if (gic_version == 2) {
-    b.gic.cpu_interface = PhysRange{{0x08010000}, 0x10000};
-    b.gic.v2m_frame = PhysRange{{0x08020000}, 0x1000};
-  } else {
-    b.gic.redistributors = {{{0x080a0000}, 0xf60000}};
-    b.gic.its = PhysRange{{0x08080000}, 0x20000};
-  }
-  b.pcie = PlacedPcie{{{0x4010000000}, 0x10000000},
-                      {{0x10000000}, 0x2eff0000},
-                      PhysRange{{0x8000000000}, u64{512} << 30},
-                      {{0x3eff0000}, 0x10000},
-                      256,
-                      3};
+  BoardRecord b = test::board(gic_version, pes);
   b.parts = {{Part::Pl011, {{0x09000000}, 0x1000}, {kSpi, 1, kLevel}},
              {Part::Pl031, {{0x09010000}, 0x1000}, {kSpi, 2, kLevel}},
              {Part::FwCfg, {{0x09020000}, 0x18}, {}},
