@@ -21,6 +21,9 @@ void discard(void* from, void* to) {
   if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
+// kNoTag: none any more.
+u64 page_of(const SoftTlbSlot& s) { return s.read_tag != kNoTag ? s.read_tag : s.write_tag; }
+
 }  // namespace
 
 // --- Banks
@@ -95,8 +98,8 @@ void SoftTlb::grow(Bank& bank) {
       const u32 slot = first_slot_of(bank) + i;
       const SoftTlbSlot& s = slot_at(slot);
       if (!s.parent) continue;
-      const u64 page = s.read_tag != kNoTag ? s.read_tag : s.write_tag;
-      if (page != kNoTag && page >> kSoftPageBits & old) move(slot, slot + 2 * old);
+      if (const u64 page = page_of(s); page != kNoTag && page >> kSoftPageBits & old)
+        move(slot, slot + 2 * old);
     }
   }
 }
@@ -186,7 +189,7 @@ template <class F>
 void SoftTlb::for_each_copy(u32 slot, F f) {
   const SoftTlbSlot& s = slot_at(slot);
   FrontSlot* front = banks_[slot / kSlotsPerBank]->head->front;
-  u64 page = s.read_tag != kNoTag ? s.read_tag : s.write_tag;
+  const u64 page = page_of(s);
   for (u32 mask = info_at(slot).copies; mask; mask &= mask - 1)
     if (FrontSlot& copy = front[unsigned(std::countr_zero(mask))]; copy.page == page) f(copy);
 }
@@ -194,7 +197,7 @@ void SoftTlb::for_each_copy(u32 slot, F f) {
 void SoftTlb::fill_front(SoftTlbSet* sets, u32 n, unsigned front) {
   const SoftTlbSlot& s = sets[n / 2].way[n % 2];
   bool read = s.read_tag != kNoTag, write = s.write_tag != kNoTag;
-  head_of_bank(sets).front[front] = {read ? s.read_tag : s.write_tag, s.addend, read ? FrontSlot::kLimit : 0,
+  head_of_bank(sets).front[front] = {page_of(s), s.addend, read ? FrontSlot::kLimit : 0,
                                      write ? FrontSlot::kLimit : 0};
   infos_of(sets)[n].copies |= 1u << front;
 }
